@@ -1,0 +1,28 @@
+//! The engine: streams, consumers and the log of a shard, as plain state machines.
+//! May import: nothing of the server (`millrace`) and nothing of the judge (`perf`).
+//! Must not know: clocks, randomness, sockets or files, except in tier 5 (feature `uring`).
+#![deny(unsafe_code)]
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!("Millrace runs on Linux on x86-64 and aarch64 only: it is built on io_uring.");
+
+// Tier 0
+pub mod encoding;
+pub mod ids;
+pub mod limits;
+pub mod rejection;
+pub mod time;
+
+// Tier 1
+pub mod messages;
+
+// Tier 2
+pub mod log;
+
+// Tier 3
+pub mod consumer;
+pub mod stream;
+
+// Tier 4
+pub mod lanes;
+pub mod shard;

@@ -1,0 +1,193 @@
+//! What a shard answers.
+
+use crate::consumer::config::ConsumerConfig;
+use crate::ids::{AccountId, GroupId, Revision, ShardId, StreamSeq};
+use crate::rejection::Rejection;
+use crate::stream::config::StreamConfig;
+use crate::time::WallTime;
+
+/// State of a stream as clients see it (spec: StreamState).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamState {
+    pub messages: u64,
+    /// Bytes as nats-server accounts them.
+    pub bytes: u64,
+    pub first_seq: u64,
+    pub first_ts: WallTime,
+    pub last_seq: u64,
+    pub last_ts: WallTime,
+    pub num_subjects: u64,
+    pub num_deleted: u64,
+    /// Only with `deleted_details`; ascending.
+    pub deleted: Option<Vec<u64>>,
+    /// Sequences lost to storage damage; only with `deleted_details`.
+    pub lost: Vec<u64>,
+    /// Only with `subjects_filter`, ascending by subject, one page.
+    pub subjects: Vec<(String, u64)>,
+    /// All subjects that match `subjects_filter`, over all pages.
+    pub subjects_total: u64,
+    pub consumer_count: u64,
+}
+
+/// A stream as clients see it.
+#[derive(Clone, Debug)]
+pub struct StreamInfo {
+    pub config: StreamConfig,
+    pub created: WallTime,
+    pub state: StreamState,
+    pub ts: WallTime,
+}
+
+/// A pair of sequences with the time of the last change, which is forgotten at a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SequenceInfo {
+    pub consumer_seq: u64,
+    pub stream_seq: u64,
+    pub last_active: Option<WallTime>,
+}
+
+/// A consumer as clients see it (spec: ConsumerInfo).
+#[derive(Clone, Debug)]
+pub struct ConsumerInfo {
+    pub stream_name: String,
+    pub name: String,
+    pub created: WallTime,
+    pub config: ConsumerConfig,
+    pub delivered: SequenceInfo,
+    pub ack_floor: SequenceInfo,
+    pub num_ack_pending: u64,
+    pub num_redelivered: u64,
+    pub num_waiting: u64,
+    pub num_pending: u64,
+    pub push_bound: bool,
+    pub ts: WallTime,
+}
+
+/// A stored message, copied out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredMessage {
+    pub subject: Vec<u8>,
+    pub seq: StreamSeq,
+    pub time: WallTime,
+    /// The whole header block; empty: none.
+    pub headers: Vec<u8>,
+    pub payload: Vec<u8>,
+}
+
+/// What an account uses on one shard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub memory: u64,
+    pub storage: u64,
+    pub reserved_memory: u64,
+    pub reserved_storage: u64,
+    pub streams: u64,
+    pub consumers: u64,
+}
+
+/// An answer to one request. Every answer that reports a change was held until the sync that covers it.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Rejected(Rejection),
+    StreamCreated(Box<StreamInfo>),
+    StreamUpdated(Box<StreamInfo>),
+    StreamDeleted,
+    StreamInfo(Box<StreamInfo>),
+    Purged(u64),
+    Message(StoredMessage),
+    MessageDeleted,
+    /// One message of a direct get; more answers of the same request may follow.
+    DirectMessage {
+        message: StoredMessage,
+        /// `Some` in batch and multi gets: messages left after this one, and the previous sequence of this reply.
+        num_pending: Option<u64>,
+        last_seq: StreamSeq,
+    },
+    /// The end of a batch or multi get. `up_to_seq` is `Some` in multi gets.
+    DirectEnd { num_pending: u64, last_seq: StreamSeq, up_to_seq: Option<u64> },
+    /// 404 `Message Not Found` (single, batch) or `No Results` (multi).
+    DirectNotFound { multi: bool },
+    /// 413.
+    DirectTooManyResults,
+    ConsumerCreated(Box<ConsumerInfo>),
+    ConsumerInfo(Box<ConsumerInfo>),
+    ConsumerNames { total: u64, offset: u64, names: Vec<String> },
+    ConsumerList { total: u64, offset: u64, consumers: Vec<ConsumerInfo> },
+    ConsumerDeleted,
+    Usage(Usage),
+    /// A publish was refused; answered as a pub ack with `error` for the stream of this name.
+    PublishRejected { stream: String, rejection: Rejection },
+    /// Nobody listens on the subject: an ack or a pull for a consumer that does not exist. The core sends `503` if the
+    /// asker wants it.
+    NoResponders { subject: Box<[u8]> },
+    /// An empty message: the answer to an awaited consumer ack.
+    Empty,
+}
+
+/// The pub acks of one entry for one core, in the order of their sequences.
+#[derive(Debug, Default)]
+pub struct PubAcks {
+    pub account: AccountId,
+    /// Length of the stream's name, with which `bytes` begins. Bytes.
+    pub stream_len: u32,
+    /// The stream's name, then the reply subjects one after another.
+    pub bytes: Vec<u8>,
+    pub acks: Vec<PubAck>,
+}
+
+/// One pub ack.
+#[derive(Clone, Copy, Debug)]
+pub struct PubAck {
+    /// Slot and generation of the publisher's connection on the receiving core.
+    pub slot: u32,
+    pub generation: u32,
+    pub reply_len: u32,
+    pub duplicate: bool,
+    pub seq: StreamSeq,
+}
+
+/// An event that somebody may listen to (spec: advisories). Published by the core of the shard, if there is interest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advisory {
+    StreamCreated { stream: String },
+    StreamUpdated { stream: String },
+    StreamDeleted { stream: String },
+    ConsumerCreated { stream: String, consumer: String },
+    ConsumerDeleted { stream: String, consumer: String },
+    MaxDeliveries { stream: String, consumer: String, stream_seq: u64, deliveries: u64 },
+    MessageNaked { stream: String, consumer: String, consumer_seq: u64, stream_seq: u64, deliveries: u64 },
+    MessageTerminated {
+        stream: String,
+        consumer: String,
+        consumer_seq: u64,
+        stream_seq: u64,
+        deliveries: u64,
+        reason: String,
+    },
+    /// The `ack` metric of a sampled consumer. `ack_time` in nanoseconds.
+    AckSample { stream: String, consumer: String, consumer_seq: u64, stream_seq: u64, ack_time: u64, deliveries: u64 },
+}
+
+/// A change to the table of streams, of which every core holds a copy. Applied only if newer.
+#[derive(Clone, Debug)]
+pub struct TableChange {
+    pub revision: Revision,
+    pub account: AccountId,
+    pub group: GroupId,
+    pub stream: String,
+    pub change: StreamChange,
+}
+
+/// What happened to a stream in the table.
+#[derive(Clone, Debug)]
+pub enum StreamChange {
+    /// Created, or its subjects or flags changed.
+    Put {
+        shard: ShardId,
+        subjects: Vec<String>,
+        no_ack: bool,
+        allow_direct: bool,
+        created: WallTime,
+    },
+    Removed,
+}

@@ -1,0 +1,137 @@
+//! What may be asked of a shard.
+
+use crate::consumer::config::{ConsumerConfig, CreateAction};
+use crate::ids::{AccountId, GroupId, Origin};
+use crate::stream::config::StreamConfig;
+use crate::time::WallTime;
+use bytes::Bytes;
+
+/// A slice of a chunk. Bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    pub start: u32,
+    pub len: u32,
+}
+
+impl Span {
+    /// The bytes in `chunk`.
+    pub fn of(self, chunk: &[u8]) -> &[u8] {
+        &chunk[self.start as usize..(self.start + self.len) as usize]
+    }
+}
+
+/// What an item of a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemKind {
+    /// A message whose subject the stream captures.
+    Publish,
+    /// A publish to `$JS.ACK.…`; the subject is in the item.
+    Ack,
+    /// A publish to `$JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer>`; the subject is in the item.
+    Fetch,
+    /// A publish to `$JS.FC.<stream>.<consumer>.…`: the reply of a push client to a flow control request.
+    FlowControl,
+}
+
+/// One message for a stream or one of its consumers, as slices of a chunk of its batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    pub kind: ItemKind,
+    pub group: GroupId,
+    pub origin: Origin,
+    /// Index of the chunk in the batch.
+    pub chunk: u32,
+    pub subject: Span,
+    /// Empty: no reply wanted.
+    pub reply: Span,
+    /// The whole header block `NATS/1.0\r\n…\r\n\r\n`; empty: none. Lies directly before the payload.
+    pub headers: Span,
+    pub payload: Span,
+}
+
+/// The hot requests of one turn from one core to one shard, in the order in which they were read.
+/// Lives on: the core that fills it, then the shard's core; it is handed back for reuse.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Account of every item.
+    pub account: AccountId,
+    pub chunks: Vec<Bytes>,
+    pub items: Vec<Item>,
+}
+
+/// Where an answer goes: published to `reply` on the origin's core.
+#[derive(Clone, Debug, Default)]
+pub struct ReplyTo {
+    pub origin: Origin,
+    pub account: AccountId,
+    /// Reply subject; empty: nobody waits, the request is executed all the same.
+    pub reply: Box<[u8]>,
+    /// The asker's own number for this request, handed back with every answer.
+    pub tag: u64,
+}
+
+/// How MSG.GET and DIRECT.GET choose a message. Combinations are checked where JSON is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    Seq(u64),
+    /// Wildcards allowed.
+    LastBySubject(String),
+    /// First match at or above a sequence.
+    NextBySubject { subject: String, seq: u64 },
+    /// First match at or after a time.
+    NextBySubjectFrom { subject: String, time: WallTime },
+    /// First message at or after a time.
+    FromTime(WallTime),
+}
+
+/// A direct get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DirectGet {
+    One { select: Selector },
+    /// From `select` on, up to `batch` messages or `max_bytes` (0: the server's default).
+    Batch { select: Selector, batch: u64, max_bytes: u64 },
+    /// The last message of each matching subject, ascending.
+    MultiLast {
+        subjects: Vec<String>,
+        up_to_seq: u64,
+        up_to_time: Option<WallTime>,
+        /// Lower bound.
+        seq: u64,
+        /// 0: no limit.
+        batch: u64,
+        max_bytes: u64,
+    },
+}
+
+/// Requests that are not hot. `group` names the stream wherever one is meant; the asker's copy of the stream table
+/// turned the name into it.
+#[derive(Clone, Debug)]
+pub enum Request {
+    // To the catalog, on shard 0.
+    StreamCreate { config: Box<StreamConfig>, pedantic: bool },
+    StreamUpdate { config: Box<StreamConfig>, pedantic: bool },
+    StreamDelete { name: String },
+
+    // To the shard of the stream.
+    StreamInfo { group: GroupId, deleted_details: bool, subjects_filter: String, offset: u64 },
+    StreamPurge { group: GroupId, filter: String, seq: u64, keep: u64 },
+    MessageGet { group: GroupId, select: Selector },
+    MessageDelete { group: GroupId, seq: u64, no_erase: bool },
+    DirectGet { group: GroupId, get: DirectGet },
+    ConsumerCreate {
+        group: GroupId,
+        config: Box<ConsumerConfig>,
+        action: CreateAction,
+        pedantic: bool,
+        /// 8 characters drawn by the asker, for a consumer without a name; empty if the request has one.
+        generated_name: String,
+    },
+    ConsumerInfo { group: GroupId, consumer: String },
+    ConsumerNames { group: GroupId, offset: u64 },
+    ConsumerList { group: GroupId, offset: u64 },
+    ConsumerDelete { group: GroupId, consumer: String },
+
+    // To every shard.
+    /// What the account uses on this shard.
+    Usage { account: AccountId },
+}

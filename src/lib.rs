@@ -1,0 +1,7 @@
+//! The server: speaks NATS to the world and hands streams and consumers to the `shards` engine.
+//! May import: `shards`. Nobody imports this crate but its own binary and tests.
+//! Must not know: how the engine stores anything.
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod routing;

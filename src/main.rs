@@ -1,0 +1,4 @@
+//! The `millrace` program.
+#![forbid(unsafe_code)]
+
+fn main() {}
