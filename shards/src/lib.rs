@@ -8,9 +8,12 @@ compile_error!("Millrace runs on Linux on x86-64 and aarch64 only: it is built o
 
 // Tier 0
 pub mod encoding;
+pub mod hashing;
+pub mod headers;
 pub mod ids;
 pub mod limits;
 pub mod rejection;
+pub mod subject;
 pub mod time;
 
 // Tier 1

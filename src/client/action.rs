@@ -35,9 +35,17 @@ pub struct Credentials {
 pub enum Action<'a> {
     Publish(Publish<'a>),
     /// Add this subscription to the account's interest; empty `queue`: a plain one. Deliveries name the slot.
-    Subscribe { account: AccountId, slot: SubscriptionSlot, subject: &'a [u8], queue: &'a [u8] },
+    Subscribe {
+        account: AccountId,
+        slot: SubscriptionSlot,
+        subject: &'a [u8],
+        queue: &'a [u8],
+    },
     /// Remove it; deliveries still under way for the slot are dropped by its generation.
-    Unsubscribe { account: AccountId, slot: SubscriptionSlot },
+    Unsubscribe {
+        account: AccountId,
+        slot: SubscriptionSlot,
+    },
     /// Check these; nothing more is read until `handle_authenticated`. Hashing happens off the core.
     Authenticate(Credentials),
     /// A PING whose PONG must wait until every core has confirmed the interest of this moment (DESIGN 5). The core calls

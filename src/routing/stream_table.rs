@@ -48,7 +48,8 @@ impl StreamTable {
         let streams = self.accounts.entry(change.account).or_default();
         match change.change {
             StreamChange::Put { shard, subjects, no_ack, allow_direct, created } => {
-                let entry = StreamEntry { group: change.group, shard, subjects, no_ack, allow_direct, created };
+                let entry =
+                    StreamEntry { group: change.group, shard, subjects, no_ack, allow_direct, created };
                 streams.insert(change.stream, entry);
             }
             StreamChange::Removed => {

@@ -104,22 +104,41 @@ pub enum Answer {
         last_seq: StreamSeq,
     },
     /// The end of a batch or multi get. `up_to_seq` is `Some` in multi gets.
-    DirectEnd { num_pending: u64, last_seq: StreamSeq, up_to_seq: Option<u64> },
+    DirectEnd {
+        num_pending: u64,
+        last_seq: StreamSeq,
+        up_to_seq: Option<u64>,
+    },
     /// 404 `Message Not Found` (single, batch) or `No Results` (multi).
-    DirectNotFound { multi: bool },
+    DirectNotFound {
+        multi: bool,
+    },
     /// 413.
     DirectTooManyResults,
     ConsumerCreated(Box<ConsumerInfo>),
     ConsumerInfo(Box<ConsumerInfo>),
-    ConsumerNames { total: u64, offset: u64, names: Vec<String> },
-    ConsumerList { total: u64, offset: u64, consumers: Vec<ConsumerInfo> },
+    ConsumerNames {
+        total: u64,
+        offset: u64,
+        names: Vec<String>,
+    },
+    ConsumerList {
+        total: u64,
+        offset: u64,
+        consumers: Vec<ConsumerInfo>,
+    },
     ConsumerDeleted,
     Usage(Usage),
     /// A publish was refused; answered as a pub ack with `error` for the stream of this name.
-    PublishRejected { stream: String, rejection: Rejection },
+    PublishRejected {
+        stream: String,
+        rejection: Rejection,
+    },
     /// Nobody listens on the subject: an ack or a pull for a consumer that does not exist. The core sends `503` if the
     /// asker wants it.
-    NoResponders { subject: Box<[u8]> },
+    NoResponders {
+        subject: Box<[u8]>,
+    },
     /// An empty message: the answer to an awaited consumer ack.
     Empty,
 }
@@ -149,13 +168,36 @@ pub struct PubAck {
 /// An event that somebody may listen to (spec: advisories). Published by the core of the shard, if there is interest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Advisory {
-    StreamCreated { stream: String },
-    StreamUpdated { stream: String },
-    StreamDeleted { stream: String },
-    ConsumerCreated { stream: String, consumer: String },
-    ConsumerDeleted { stream: String, consumer: String },
-    MaxDeliveries { stream: String, consumer: String, stream_seq: u64, deliveries: u64 },
-    MessageNaked { stream: String, consumer: String, consumer_seq: u64, stream_seq: u64, deliveries: u64 },
+    StreamCreated {
+        stream: String,
+    },
+    StreamUpdated {
+        stream: String,
+    },
+    StreamDeleted {
+        stream: String,
+    },
+    ConsumerCreated {
+        stream: String,
+        consumer: String,
+    },
+    ConsumerDeleted {
+        stream: String,
+        consumer: String,
+    },
+    MaxDeliveries {
+        stream: String,
+        consumer: String,
+        stream_seq: u64,
+        deliveries: u64,
+    },
+    MessageNaked {
+        stream: String,
+        consumer: String,
+        consumer_seq: u64,
+        stream_seq: u64,
+        deliveries: u64,
+    },
     MessageTerminated {
         stream: String,
         consumer: String,
@@ -165,7 +207,14 @@ pub enum Advisory {
         reason: String,
     },
     /// The `ack` metric of a sampled consumer. `ack_time` in nanoseconds.
-    AckSample { stream: String, consumer: String, consumer_seq: u64, stream_seq: u64, ack_time: u64, deliveries: u64 },
+    AckSample {
+        stream: String,
+        consumer: String,
+        consumer_seq: u64,
+        stream_seq: u64,
+        ack_time: u64,
+        deliveries: u64,
+    },
 }
 
 /// A change to the table of streams, of which every core holds a copy. Applied only if newer.

@@ -77,9 +77,15 @@ pub enum Selector {
     /// Wildcards allowed.
     LastBySubject(String),
     /// First match at or above a sequence.
-    NextBySubject { subject: String, seq: u64 },
+    NextBySubject {
+        subject: String,
+        seq: u64,
+    },
     /// First match at or after a time.
-    NextBySubjectFrom { subject: String, time: WallTime },
+    NextBySubjectFrom {
+        subject: String,
+        time: WallTime,
+    },
     /// First message at or after a time.
     FromTime(WallTime),
 }
@@ -87,9 +93,15 @@ pub enum Selector {
 /// A direct get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DirectGet {
-    One { select: Selector },
+    One {
+        select: Selector,
+    },
     /// From `select` on, up to `batch` messages or `max_bytes` (0: the server's default).
-    Batch { select: Selector, batch: u64, max_bytes: u64 },
+    Batch {
+        select: Selector,
+        batch: u64,
+        max_bytes: u64,
+    },
     /// The last message of each matching subject, ascending.
     MultiLast {
         subjects: Vec<String>,
@@ -108,16 +120,44 @@ pub enum DirectGet {
 #[derive(Clone, Debug)]
 pub enum Request {
     // To the catalog, on shard 0.
-    StreamCreate { config: Box<StreamConfig>, pedantic: bool },
-    StreamUpdate { config: Box<StreamConfig>, pedantic: bool },
-    StreamDelete { name: String },
+    StreamCreate {
+        config: Box<StreamConfig>,
+        pedantic: bool,
+    },
+    StreamUpdate {
+        config: Box<StreamConfig>,
+        pedantic: bool,
+    },
+    StreamDelete {
+        name: String,
+    },
 
     // To the shard of the stream.
-    StreamInfo { group: GroupId, deleted_details: bool, subjects_filter: String, offset: u64 },
-    StreamPurge { group: GroupId, filter: String, seq: u64, keep: u64 },
-    MessageGet { group: GroupId, select: Selector },
-    MessageDelete { group: GroupId, seq: u64, no_erase: bool },
-    DirectGet { group: GroupId, get: DirectGet },
+    StreamInfo {
+        group: GroupId,
+        deleted_details: bool,
+        subjects_filter: String,
+        offset: u64,
+    },
+    StreamPurge {
+        group: GroupId,
+        filter: String,
+        seq: u64,
+        keep: u64,
+    },
+    MessageGet {
+        group: GroupId,
+        select: Selector,
+    },
+    MessageDelete {
+        group: GroupId,
+        seq: u64,
+        no_erase: bool,
+    },
+    DirectGet {
+        group: GroupId,
+        get: DirectGet,
+    },
     ConsumerCreate {
         group: GroupId,
         config: Box<ConsumerConfig>,
@@ -126,12 +166,26 @@ pub enum Request {
         /// 8 characters drawn by the asker, for a consumer without a name; empty if the request has one.
         generated_name: String,
     },
-    ConsumerInfo { group: GroupId, consumer: String },
-    ConsumerNames { group: GroupId, offset: u64 },
-    ConsumerList { group: GroupId, offset: u64 },
-    ConsumerDelete { group: GroupId, consumer: String },
+    ConsumerInfo {
+        group: GroupId,
+        consumer: String,
+    },
+    ConsumerNames {
+        group: GroupId,
+        offset: u64,
+    },
+    ConsumerList {
+        group: GroupId,
+        offset: u64,
+    },
+    ConsumerDelete {
+        group: GroupId,
+        consumer: String,
+    },
 
     // To every shard.
     /// What the account uses on this shard.
-    Usage { account: AccountId },
+    Usage {
+        account: AccountId,
+    },
 }
