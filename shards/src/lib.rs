@@ -18,6 +18,7 @@ pub mod time;
 
 // Tier 1
 pub mod messages;
+pub mod subscribers;
 
 // Tier 2
 pub mod log;

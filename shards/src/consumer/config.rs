@@ -89,3 +89,29 @@ impl ConsumerConfig {
         Duration::from_nanos(u64::try_from(self.inactive_threshold).unwrap_or(0))
     }
 }
+
+/// What surrounds a consumer and bounds its configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits<'a> {
+    /// Subjects of the stream.
+    pub subjects: &'a [String],
+    /// The stream's `consumer_limits.max_ack_pending`; 0: none.
+    pub stream_max_ack_pending: i64,
+    /// The stream's `consumer_limits.inactive_threshold`; zero: none.
+    pub stream_inactive_threshold: Duration,
+    /// The server's `max_ack_pending`; 0: none.
+    pub server_max_ack_pending: i64,
+    /// The server's `max_request_batch`; 0: none.
+    pub server_max_request_batch: i64,
+}
+
+/// What a create request comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is no such consumer: make one (if the stream's `max_consumers` allows it).
+    Create,
+    /// It exists with this configuration: answer with its info.
+    Same,
+    /// It exists and takes the new configuration.
+    Update,
+}

@@ -1,10 +1,12 @@
 //! What a shard answers.
 
-use crate::consumer::config::ConsumerConfig;
 use crate::ids::{AccountId, GroupId, Revision, ShardId, StreamSeq};
 use crate::rejection::Rejection;
 use crate::stream::config::StreamConfig;
 use crate::time::WallTime;
+
+pub use crate::consumer::info::{ConsumerInfo, SequenceInfo};
+pub use crate::subscribers::Advisory;
 
 /// State of a stream as clients see it (spec: StreamState).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,31 +37,6 @@ pub struct StreamInfo {
     pub config: StreamConfig,
     pub created: WallTime,
     pub state: StreamState,
-    pub ts: WallTime,
-}
-
-/// A pair of sequences with the time of the last change, which is forgotten at a restart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SequenceInfo {
-    pub consumer_seq: u64,
-    pub stream_seq: u64,
-    pub last_active: Option<WallTime>,
-}
-
-/// A consumer as clients see it (spec: ConsumerInfo).
-#[derive(Clone, Debug)]
-pub struct ConsumerInfo {
-    pub stream_name: String,
-    pub name: String,
-    pub created: WallTime,
-    pub config: ConsumerConfig,
-    pub delivered: SequenceInfo,
-    pub ack_floor: SequenceInfo,
-    pub num_ack_pending: u64,
-    pub num_redelivered: u64,
-    pub num_waiting: u64,
-    pub num_pending: u64,
-    pub push_bound: bool,
     pub ts: WallTime,
 }
 
@@ -163,58 +140,6 @@ pub struct PubAck {
     pub reply_len: u32,
     pub duplicate: bool,
     pub seq: StreamSeq,
-}
-
-/// An event that somebody may listen to (spec: advisories). Published by the core of the shard, if there is interest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Advisory {
-    StreamCreated {
-        stream: String,
-    },
-    StreamUpdated {
-        stream: String,
-    },
-    StreamDeleted {
-        stream: String,
-    },
-    ConsumerCreated {
-        stream: String,
-        consumer: String,
-    },
-    ConsumerDeleted {
-        stream: String,
-        consumer: String,
-    },
-    MaxDeliveries {
-        stream: String,
-        consumer: String,
-        stream_seq: u64,
-        deliveries: u64,
-    },
-    MessageNaked {
-        stream: String,
-        consumer: String,
-        consumer_seq: u64,
-        stream_seq: u64,
-        deliveries: u64,
-    },
-    MessageTerminated {
-        stream: String,
-        consumer: String,
-        consumer_seq: u64,
-        stream_seq: u64,
-        deliveries: u64,
-        reason: String,
-    },
-    /// The `ack` metric of a sampled consumer. `ack_time` in nanoseconds.
-    AckSample {
-        stream: String,
-        consumer: String,
-        consumer_seq: u64,
-        stream_seq: u64,
-        ack_time: u64,
-        deliveries: u64,
-    },
 }
 
 /// A change to the table of streams, of which every core holds a copy. Applied only if newer.
