@@ -28,5 +28,6 @@ pub mod consumer;
 pub mod stream;
 
 // Tier 4
+pub mod core_server;
 pub mod lanes;
 pub mod shard;

@@ -2,4 +2,5 @@
 //! May import: `shards` (ids, subject, shard::answer).
 //! Must not know: sockets, JSON.
 
+pub mod mail;
 pub mod stream_table;

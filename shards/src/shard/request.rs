@@ -1,7 +1,7 @@
 //! What may be asked of a shard.
 
 use crate::consumer::config::{ConsumerConfig, CreateAction};
-use crate::ids::{AccountId, GroupId, Origin};
+use crate::ids::{AccountId, CoreId, GroupId, Origin};
 use crate::stream::config::StreamConfig;
 use crate::time::WallTime;
 use bytes::Bytes;
@@ -53,6 +53,8 @@ pub struct Item {
 /// Lives on: the core that fills it, then the shard's core; it is handed back for reuse.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// Core that filled it and gets it back.
+    pub origin: CoreId,
     /// Account of every item.
     pub account: AccountId,
     pub chunks: Vec<Bytes>,
