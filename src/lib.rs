@@ -3,6 +3,9 @@
 //! Must not know: how the engine stores anything.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod client;
+pub mod config;
 pub mod routing;
 pub mod server;
+pub mod server_log;
