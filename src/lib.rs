@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod jetstream;
 pub mod routing;
 pub mod server;
 pub mod server_log;
