@@ -17,7 +17,9 @@ pub mod subject;
 pub mod time;
 
 // Tier 1
+pub mod change;
 pub mod messages;
+pub mod record;
 pub mod subscribers;
 
 // Tier 2

@@ -20,4 +20,34 @@ pub const SEGMENT_RESERVE: usize = 4;
 /// Longest name of a stream or consumer. Bytes. Source: spec of the JetStream API, asset names; ADR-6.
 pub const NAME_LEN_MAX: usize = 255;
 
+/// Runs of removed messages that one entry reports to consumers. Beyond it they count again, as after a purge.
+pub const EFFECTS_REMOVED_MAX: usize = 16 << 10;
+
+/// Message ids that a stream remembers for its duplicate window. Beyond it a publish with an id is refused (10077) until
+/// older ids leave the window: forgetting one early would store a duplicate.
+pub const MSG_IDS_MAX: usize = 16 << 20;
+
+/// Subjects on one page of a stream info with `subjects_filter`. Source: nats-server, server/jetstream_api.go
+/// (`JSMaxSubjectDetails`).
+pub const SUBJECT_DETAILS_MAX: usize = 100_000;
+
+/// Deleted sequences listed in a stream info with `deleted_details`. Beyond it the list ends early.
+pub const DELETED_DETAILS_MAX: usize = 1 << 20;
+
+/// Messages of one batch of a direct get. Beyond it the batch ends early, as if `max_bytes` had been reached.
+pub const DIRECT_BATCH_MAX: usize = 64 << 10;
+
+/// Subjects of one multi get. Beyond it: 413. Source: nats-server, server/stream.go (`maxAllowedResponses`).
+pub const MULTI_LAST_MAX: usize = 1024;
+
+/// Messages whose own time to live ended that one entry removes. More of them wait for the next one.
+pub const EXPIRE_LIST_MAX: usize = 16 << 10;
+
+/// Total length of the keys and values of a stream's or consumer's metadata. Bytes. Beyond it: 10052 or 10135.
+/// Source: nats-server, server/stream.go (`JSMaxMetadataLen`).
+pub const METADATA_LEN_MAX: usize = 128 << 10;
+
+/// Longest description of a stream or consumer. Bytes. Source: nats-server, server/stream.go (`JSMaxDescriptionLen`).
+pub const DESCRIPTION_LEN_MAX: usize = 4 << 10;
+
 const _: () = assert!(MAX_PAYLOAD_MAX as u64 <= SEGMENT_LEN / 4);

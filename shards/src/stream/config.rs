@@ -68,3 +68,44 @@ pub struct StreamConfig {
     /// Sorted by key. `_nats.req.level` is part of it after `complete`.
     pub metadata: Vec<(String, String)>,
 }
+
+/// What the server allows every stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Longest duplicate window; zero: no bound.
+    pub duplicate_window: Duration,
+}
+
+impl StreamConfig {
+    /// Fills in defaults and checks everything that needs nothing but the configuration.
+    pub fn complete(
+        &mut self,
+        limits: &ServerLimits,
+        pedantic: bool,
+    ) -> Result<(), crate::rejection::Rejection> {
+        unimplemented!()
+    }
+
+    /// Whether `self`, completed, may become `new`, completed; applies the effects of `sealed` to `new`.
+    pub fn check_update(&self, new: &mut StreamConfig) -> Result<(), crate::rejection::Rejection> {
+        unimplemented!()
+    }
+
+    /// Equal but for `_nats.` metadata.
+    pub fn is_same(&self, other: &StreamConfig) -> bool {
+        unimplemented!()
+    }
+
+    /// Whether a subject would be captured.
+    pub fn captures(&self, subject: &[u8]) -> bool {
+        unimplemented!()
+    }
+
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        unimplemented!()
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, crate::encoding::Malformed> {
+        unimplemented!()
+    }
+}
