@@ -17,6 +17,40 @@ pub const BLOCK_LEN: usize = 4096;
 /// Prepared segments that are kept for acks, deletes, purges and checkpoints. Publishes are refused when no more are left.
 pub const SEGMENT_RESERVE: usize = 4;
 
+/// Length of the segments of a young log, so that the first start is quick. Bytes.
+pub const FIRST_SEGMENT_LEN: u64 = 4 << 20;
+
+/// Longest write, unless one entry alone is longer. Bytes. Beyond it a turn's entries make several writes.
+pub const WRITE_LEN_MAX: usize = 1 << 20;
+
+/// Writes handed to the disk at a time, per log. Beyond it entries gather in the next write.
+pub const WRITES_OUT_MAX: usize = 4;
+
+/// Bytes written and not yet synced, per log. Beyond it no write starts until a sync ends. A recovery copies at most this
+/// much (and one write), which therefore fits into a segment.
+pub const UNSYNCED_LEN_MAX: u64 = 24 << 20;
+
+/// Bytes of entries that wait for their write, per log. Beyond it the log says `Behind` and its shard takes no more.
+pub const BACKLOG_LEN_MAX: u64 = 8 << 20;
+
+/// Buffers kept for reuse, per log and size. Beyond it they are freed.
+pub const POOLED_BUFFERS_MAX: usize = 8;
+
+/// Recently written bytes kept in memory for reading, per log. Bytes. The oldest go first.
+pub const TAIL_CACHE_LEN: usize = 16 << 20;
+
+/// Bytes kept of what was read from the disk, per log. The longest unused go first.
+pub const READ_CACHE_LEN: usize = 2 << 20;
+
+/// Longest read of neighbouring entries, unless one entry alone is longer. Bytes.
+pub const READ_LEN_MAX: usize = 1 << 20;
+
+/// State of groups that waits to be written into a checkpoint. Bytes. Beyond it the next group waits.
+pub const CHECKPOINT_PENDING_MAX: usize = 1 << 20;
+
+/// Largest piece of a checkpoint in one write, so that entries never wait long behind it. Bytes.
+pub const CHECKPOINT_PIECE_LEN: usize = 128 << 10;
+
 /// Longest name of a stream or consumer. Bytes. Source: spec of the JetStream API, asset names; ADR-6.
 pub const NAME_LEN_MAX: usize = 255;
 
@@ -51,3 +85,6 @@ pub const METADATA_LEN_MAX: usize = 128 << 10;
 pub const DESCRIPTION_LEN_MAX: usize = 4 << 10;
 
 const _: () = assert!(MAX_PAYLOAD_MAX as u64 <= SEGMENT_LEN / 4);
+const _: () = assert!(WRITE_LEN_MAX > ENTRY_LEN_MAX + CHECKPOINT_PIECE_LEN + BLOCK_LEN);
+const _: () = assert!(UNSYNCED_LEN_MAX + SEGMENT_LEN / 4 < SEGMENT_LEN);
+const _: () = assert!(FIRST_SEGMENT_LEN <= SEGMENT_LEN);

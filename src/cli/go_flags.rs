@@ -33,7 +33,8 @@ pub fn parse<F: Parser>(
         if arg == "--" {
             break;
         }
-        let Some(flag) = arg.strip_prefix("--").or(arg.strip_prefix('-')).filter(|flag| !flag.is_empty()) else {
+        let Some(flag) = arg.strip_prefix("--").or(arg.strip_prefix('-')).filter(|flag| !flag.is_empty())
+        else {
             rest.push(arg);
             break;
         };

@@ -4,7 +4,9 @@
 
 mod go_flags;
 
-use crate::config::{Authorization, ConfigError, JetStream, Options, User, from_toml, not_supported, parse_cores};
+use crate::config::{
+    Authorization, ConfigError, JetStream, Options, User, from_toml, not_supported, parse_cores,
+};
 use clap::Parser;
 use go_flags::FlagError;
 use std::fmt;
@@ -111,7 +113,8 @@ pub fn parse(
     }
     let mut options = match &flags.config {
         Some(file) => {
-            let text = read_file(file).map_err(|error| CliError::Refused(format!("open {}: {error}", file.display())))?;
+            let text = read_file(file)
+                .map_err(|error| CliError::Refused(format!("open {}: {error}", file.display())))?;
             from_toml(file, &text).map_err(CliError::Config)?
         }
         None => Options::default(),

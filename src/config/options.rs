@@ -158,7 +158,8 @@ impl Options {
     pub fn check(&self) -> Result<(), Refusal> {
         let refuse = |keys, reason: String| Err(Refusal { keys, reason });
         if self.max_payload > MAX_PAYLOAD_MAX {
-            let reason = format!("max_payload ({}) cannot be higher than {MAX_PAYLOAD_MAX}", self.max_payload);
+            let reason =
+                format!("max_payload ({}) cannot be higher than {MAX_PAYLOAD_MAX}", self.max_payload);
             return refuse(&["max_payload"], reason);
         }
         if self.max_payload as u64 > self.max_pending {

@@ -5,8 +5,8 @@ use super::location::{error_at, locate};
 use super::options::{Acks, Authorization, Options, User};
 use super::units::{DurationValue, SizeValue, StorageSizeValue};
 use super::unserved::refuse_unserved;
-use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -168,7 +168,10 @@ impl File {
         set(&mut options.max_payload, self.max_payload.map(SizeValue::to_usize));
         set(&mut options.max_pending, self.max_pending.map(|size| size.0));
         // A negative number lets nobody in, as 0 does. Source: nats-server, server/opts.go.
-        set(&mut options.max_connections, self.max_connections.map(|n| u32::try_from(n.max(0)).unwrap_or(u32::MAX)));
+        set(
+            &mut options.max_connections,
+            self.max_connections.map(|n| u32::try_from(n.max(0)).unwrap_or(u32::MAX)),
+        );
         set(&mut options.max_subscriptions, self.max_subscriptions);
         set(&mut options.ping_interval, self.ping_interval.map(|d| d.0));
         set(&mut options.ping_max, self.ping_max);

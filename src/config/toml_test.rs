@@ -30,7 +30,8 @@ fn listen_takes_host_and_port_or_a_port() {
 #[test]
 fn values_carry_units() {
     let options =
-        read("max_payload = \"2MB\"\nping_interval = \"1m30s\"\nwrite_deadline = 3\nmax_pending = 4194304\n").unwrap();
+        read("max_payload = \"2MB\"\nping_interval = \"1m30s\"\nwrite_deadline = 3\nmax_pending = 4194304\n")
+            .unwrap();
     assert_eq!(options.max_payload, 2 << 20);
     assert_eq!(options.ping_interval, Duration::from_secs(90));
     assert_eq!(options.write_deadline, Duration::from_secs(3));
@@ -44,7 +45,11 @@ fn an_unknown_key_is_refused_with_its_place() {
 
 #[test]
 fn a_wrong_type_is_refused_with_its_place() {
-    assert!(refusal("port = \"x\"").starts_with("x.toml:1:8: invalid type: string \"x\""), "{}", refusal("port = \"x\""));
+    assert!(
+        refusal("port = \"x\"").starts_with("x.toml:1:8: invalid type: string \"x\""),
+        "{}",
+        refusal("port = \"x\"")
+    );
     assert!(refusal("jetstream = 3").starts_with("x.toml:1:13: "), "{}", refusal("jetstream = 3"));
 }
 
@@ -64,13 +69,21 @@ fn a_bad_value_is_refused_with_its_place() {
         "x.toml:1:15: max_payload (1048576) cannot be higher than max_pending (1000)"
     );
     let text = "[jetstream]\nsync_interval = \"2m\"";
-    assert!(refusal(text).starts_with("x.toml:2:17: sync_interval (120s) delays every ack"), "{}", refusal(text));
+    assert!(
+        refusal(text).starts_with("x.toml:2:17: sync_interval (120s) delays every ack"),
+        "{}",
+        refusal(text)
+    );
 }
 
 #[test]
 fn broken_toml_is_refused_with_its_place() {
     assert!(refusal("port = \n").starts_with("x.toml:1:"), "{}", refusal("port = \n"));
-    assert!(refusal("port = 1\nport = 2\n").starts_with("x.toml:2:1: "), "{}", refusal("port = 1\nport = 2\n"));
+    assert!(
+        refusal("port = 1\nport = 2\n").starts_with("x.toml:2:1: "),
+        "{}",
+        refusal("port = 1\nport = 2\n")
+    );
 }
 
 #[test]
@@ -78,7 +91,10 @@ fn what_nats_server_has_and_we_do_not_serve_is_refused_by_name() {
     for (text, want) in [
         ("port = 1\n[mappings]\na = \"b\"\n", "x.toml:2:2: mappings is not supported by this server yet"),
         ("[tls]\ncert_file = \"x\"\n", "x.toml:1:2: tls is not supported by this server yet"),
-        ("[jetstream]\ndomain = \"hub\"\n", "x.toml:2:1: jetstream.domain is not supported by this server yet"),
+        (
+            "[jetstream]\ndomain = \"hub\"\n",
+            "x.toml:2:1: jetstream.domain is not supported by this server yet",
+        ),
         (
             "[authorization]\nusers = [{ user = \"a\", permissions = {} }]\n",
             "x.toml:2:24: authorization.users.permissions is not supported by this server yet",
@@ -93,10 +109,11 @@ fn jetstream_is_a_switch_or_a_table() {
     assert!(read("jetstream = false").unwrap().jetstream.is_none());
     assert!(read("jetstream = \"enabled\"").unwrap().jetstream.is_some());
     assert!(read("jetstream = { enabled = false }").unwrap().jetstream.is_none());
-    let jetstream = read("jetstream = { store_dir = \"/d\", max_mem = 268435456, max_file = \"4G\", sync = \"2ms\" }")
-        .unwrap()
-        .jetstream
-        .unwrap();
+    let jetstream =
+        read("jetstream = { store_dir = \"/d\", max_mem = 268435456, max_file = \"4G\", sync = \"2ms\" }")
+            .unwrap()
+            .jetstream
+            .unwrap();
     assert_eq!(jetstream.store_dir, Some("/d".into()));
     assert_eq!((jetstream.max_memory, jetstream.max_file), (Some(256 << 20), Some(4 << 30)));
     assert_eq!(jetstream.sync_interval, Duration::from_millis(2));
@@ -125,7 +142,8 @@ fn the_relaxed_mode_is_asked_for_by_name() {
 
 #[test]
 fn users_are_distinct_and_stand_alone() {
-    let two = "[authorization]\nusers = [{ user = \"a\", password = \"x\" }, { username = \"b\", pass = \"y\" }]";
+    let two =
+        "[authorization]\nusers = [{ user = \"a\", password = \"x\" }, { username = \"b\", pass = \"y\" }]";
     let Authorization::Users(users) = read(two).unwrap().authorization else { panic!("no users") };
     assert_eq!(users[1], User { name: "b".into(), password: "y".into() });
     assert_eq!(
@@ -159,7 +177,9 @@ fn every_setting_that_the_shipped_file_shows_is_valid() {
         if line.starts_with('[') {
             table = line.to_owned();
         }
-        let Some(setting) = line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_alphabetic())) else {
+        let Some(setting) =
+            line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_alphabetic()))
+        else {
             continue;
         };
         let needed = if setting.starts_with("unsynced") { "ack = \"written\"\n" } else { "" };

@@ -1,7 +1,7 @@
 //! Values with a unit, in the forms nats-server takes: durations and sizes.
 
-use serde::de::{self, Deserializer, Visitor};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
 use std::time::Duration;
 
@@ -28,12 +28,13 @@ impl<'de> Deserialize<'de> for DurationValue {
                 f.write_str("a duration such as \"2s\" or a number of seconds")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<DurationValue, E> {
-                parse_duration(text)
-                    .map(DurationValue)
-                    .ok_or_else(|| E::custom(format!("invalid duration \"{text}\"; write it as \"1h30m\" or \"500ms\"")))
+                parse_duration(text).map(DurationValue).ok_or_else(|| {
+                    E::custom(format!("invalid duration \"{text}\"; write it as \"1h30m\" or \"500ms\""))
+                })
             }
             fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<DurationValue, E> {
-                let seconds = u64::try_from(seconds).map_err(|_| E::custom("a duration cannot be negative"))?;
+                let seconds =
+                    u64::try_from(seconds).map_err(|_| E::custom("a duration cannot be negative"))?;
                 Ok(DurationValue(Duration::from_secs(seconds)))
             }
             fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<DurationValue, E> {
