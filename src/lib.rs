@@ -3,10 +3,12 @@
 //! Must not know: how the engine stores anything.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod jetstream;
+pub mod protocol;
 pub mod routing;
 pub mod server;
 pub mod server_log;

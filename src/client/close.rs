@@ -1,0 +1,68 @@
+//! Why a connection ended.
+
+use std::fmt;
+
+/// Shown in logs and monitoring. Source: nats-server, server/client.go (`ClosedState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    ClientClosed,
+    AuthenticationTimeout,
+    AuthenticationFailure,
+    SlowConsumerPendingBytes,
+    SlowConsumerWriteDeadline,
+    WriteError,
+    ReadError,
+    ParseError,
+    StaleConnection,
+    ProtocolViolation,
+    BadClientProtocolVersion,
+    MaximumConnectionsExceeded,
+    MaximumMessagePayloadExceeded,
+    MaximumControlLineExceeded,
+    ServerShutdown,
+    MessageHeaderViolation,
+    NoRespondersRequiresHeaders,
+    Kicked,
+}
+
+impl CloseReason {
+    /// Whether bytes that are queued should still be written.
+    pub fn flushes(self) -> bool {
+        use CloseReason::*;
+        !matches!(
+            self,
+            SlowConsumerPendingBytes | SlowConsumerWriteDeadline | WriteError | ReadError | ClientClosed
+        )
+    }
+
+    /// Whether the peer did not read fast enough.
+    pub fn is_slow_consumer(self) -> bool {
+        matches!(self, CloseReason::SlowConsumerPendingBytes | CloseReason::SlowConsumerWriteDeadline)
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use CloseReason::*;
+        f.write_str(match self {
+            ClientClosed => "Client Closed",
+            AuthenticationTimeout => "Authentication Timeout",
+            AuthenticationFailure => "Authentication Failure",
+            SlowConsumerPendingBytes => "Slow Consumer (Pending Bytes)",
+            SlowConsumerWriteDeadline => "Slow Consumer (Write Deadline)",
+            WriteError => "Write Error",
+            ReadError => "Read Error",
+            ParseError => "Parse Error",
+            StaleConnection => "Stale Connection",
+            ProtocolViolation => "Protocol Violation",
+            BadClientProtocolVersion => "Bad Client Protocol Version",
+            MaximumConnectionsExceeded => "Maximum Connections Exceeded",
+            MaximumMessagePayloadExceeded => "Maximum Message Payload Exceeded",
+            MaximumControlLineExceeded => "Maximum Control Line Exceeded",
+            ServerShutdown => "Server Shutdown",
+            MessageHeaderViolation => "Message Header Violation",
+            NoRespondersRequiresHeaders => "No Responders Requires Headers",
+            Kicked => "Kicked",
+        })
+    }
+}

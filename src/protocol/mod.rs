@@ -1,0 +1,5 @@
+//! The NATS client protocol: bytes to operations and back.
+//! May import: nothing.
+//! Must not know: what an operation does, who sent it.
+
+pub mod connect;
