@@ -1,0 +1,65 @@
+//! What the kernel counts meanwhile: flushes of a device, processor time of a process.
+//! May import: nothing.
+//! Must not know: what is measured.
+
+use std::fs;
+use std::os::linux::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The whole device that carries a path.
+#[derive(Debug)]
+pub struct Device {
+    pub name: String,
+    stat: PathBuf,
+}
+
+/// Since the machine started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeviceCounters {
+    pub writes: u64,
+    pub written_bytes: u64,
+    pub flushes: u64,
+}
+
+impl Device {
+    /// None where no block device is behind the path (tmpfs, network), or `/sys` is not there.
+    pub fn of(path: &Path) -> Option<Device> {
+        let number = fs::metadata(path).ok()?.st_dev();
+        let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+        let place = fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()?;
+        // Flushes are counted for whole devices only.
+        let place = if place.join("partition").exists() { place.parent()?.to_path_buf() } else { place };
+        let name = place.file_name()?.to_string_lossy().into_owned();
+        Some(Device { name, stat: place.join("stat") })
+    }
+
+    /// Fields as in the kernel's Documentation/block/stat.rst.
+    pub fn counters(&self) -> DeviceCounters {
+        let text = fs::read_to_string(&self.stat).unwrap_or_default();
+        let field =
+            |n: usize| text.split_whitespace().nth(n).and_then(|field| field.parse().ok()).unwrap_or(0u64);
+        DeviceCounters { writes: field(4), written_bytes: field(6) * 512, flushes: field(15) }
+    }
+}
+
+impl std::ops::Sub for DeviceCounters {
+    type Output = DeviceCounters;
+    fn sub(self, earlier: DeviceCounters) -> DeviceCounters {
+        DeviceCounters {
+            writes: self.writes.saturating_sub(earlier.writes),
+            written_bytes: self.written_bytes.saturating_sub(earlier.written_bytes),
+            flushes: self.flushes.saturating_sub(earlier.flushes),
+        }
+    }
+}
+
+/// Time on a processor of all threads of a process; zero if it is gone.
+pub fn process_time(pid: u32) -> Duration {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Duration::ZERO };
+    let nanos = tasks.flatten().filter_map(|task| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanos.sum())
+}
