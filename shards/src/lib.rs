@@ -20,6 +20,7 @@ pub mod time;
 pub mod change;
 pub mod messages;
 pub mod record;
+pub mod ring;
 pub mod subscribers;
 
 // Tier 2
@@ -33,3 +34,19 @@ pub mod stream;
 pub mod core_server;
 pub mod lanes;
 pub mod shard;
+
+// Tier 5: the I/O shell
+#[cfg(feature = "uring")]
+pub mod bell;
+#[cfg(feature = "uring")]
+pub mod disk;
+#[cfg(feature = "uring")]
+pub mod executors;
+#[cfg(feature = "uring")]
+pub mod mailbox;
+#[cfg(feature = "uring")]
+pub mod net;
+#[cfg(feature = "uring")]
+pub mod reactor;
+#[cfg(feature = "uring")]
+pub mod worker;

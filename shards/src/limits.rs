@@ -84,6 +84,10 @@ pub const METADATA_LEN_MAX: usize = 128 << 10;
 /// Longest description of a stream or consumer. Bytes. Source: nats-server, server/stream.go (`JSMaxDescriptionLen`).
 pub const DESCRIPTION_LEN_MAX: usize = 4 << 10;
 
+/// Slots of the ring under one lane between two cores; a message is a batch. Full: messages wait at the sender, within the
+/// lane's credit, and the sender is woken when there is room.
+pub const LANE_SLOTS: usize = 1024;
+
 const _: () = assert!(MAX_PAYLOAD_MAX as u64 <= SEGMENT_LEN / 4);
 const _: () = assert!(WRITE_LEN_MAX > ENTRY_LEN_MAX + CHECKPOINT_PIECE_LEN + BLOCK_LEN);
 const _: () = assert!(UNSYNCED_LEN_MAX + SEGMENT_LEN / 4 < SEGMENT_LEN);

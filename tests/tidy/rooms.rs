@@ -73,6 +73,15 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     ),
     (SHARDS, "lanes", &["ids", "shard"]),
     (SHARDS, "core_server", &["ids", "time", "lanes", "shard"]),
+    (SHARDS, "ring", &[]),
+    // The engine, tier 5: the I/O shell.
+    (SHARDS, "bell", &[]),
+    (SHARDS, "net", &[]),
+    (SHARDS, "worker", &[]),
+    (SHARDS, "executors", &[]),
+    (SHARDS, "disk", &["ids", "limits", "log"]),
+    (SHARDS, "mailbox", &["ids", "limits", "lanes", "ring", "bell"]),
+    (SHARDS, "reactor", &["time", "bell", "mailbox", "net", "disk"]),
     // The server, without I/O.
     (SERVER, "config", &[]),
     (SERVER, "client", &["protocol", "limits"]),

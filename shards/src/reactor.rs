@@ -1,0 +1,142 @@
+//! The loop of a core: when a turn is due, and the wait when none is.
+//! May import: bell, disk, mailbox, net, time.
+//! Must not know: what happens within a turn.
+
+use crate::disk::Disks;
+use crate::mailbox::Mailbox;
+use crate::net::{Poller, Ready};
+use crate::time::{Instant, Now, WallTime};
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+/// What surrounds a core. `T` travels in its mailbox. Lives on: its core, inside a running executor.
+pub struct Surroundings<T> {
+    pub mailbox: Mailbox<T>,
+    pub disks: Disks,
+    pub poller: Poller,
+}
+
+/// What a core runs. Lives on: its core.
+pub trait Engine {
+    /// Travels between cores.
+    type Message: Send;
+
+    /// One turn: takes what is in the surroundings, reads the sockets of `ready` and those that it could not read to the
+    /// end before, decides, submits, writes.
+    fn turn(&mut self, now: Now, ready: &[Ready], around: &mut Surroundings<Self::Message>) -> Next;
+
+    /// Whether something waits outside the surroundings (letters from threads). Ringing the core's bell comes after.
+    fn has_letters(&mut self) -> bool;
+}
+
+/// What a core wants after a turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Next {
+    /// Another turn at once: something is left to do.
+    pub at_once: bool,
+    /// Another turn at this time at the latest.
+    pub deadline: Option<Instant>,
+    /// The core has ended.
+    pub stop: bool,
+}
+
+/// Runs turns until one says stop. Between turns it waits without spinning for a socket, a disk, another core, a letter
+/// or the deadline. Errors: the operating system refuses to wait.
+pub async fn run<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>) -> io::Result<()> {
+    around.poller.add(around.mailbox.bell(), BELL)?;
+    let clock = Clock::start();
+    let mut ready = Vec::new();
+    let mut next = Next { at_once: true, ..Next::default() };
+    loop {
+        ready.clear();
+        around.poller.query(&mut ready)?;
+        let rang = ready.len();
+        ready.retain(|one| one.token != BELL);
+        let mut now = clock.now();
+        let is_due = next.at_once
+            || !ready.is_empty()
+            || rang > 0
+            || next.deadline.is_some_and(|deadline| deadline <= now.monotonic)
+            || has_input(engine, around);
+        if !is_due {
+            wait(engine, around, next.deadline.map(|deadline| deadline - now.monotonic)).await?;
+            now = clock.now();
+            around.poller.query(&mut ready)?;
+            ready.retain(|one| one.token != BELL);
+        }
+        next = engine.turn(now, &ready, around);
+        if next.stop {
+            return Ok(());
+        }
+        if around.disks.in_flight() > 0 {
+            // Lets glommio submit what the turn asked for and collect what has ended.
+            glommio::executor().yield_task_queue_now().await;
+        }
+    }
+}
+
+/// The number under which the bell is registered; sockets have others.
+pub const BELL: u64 = u64::MAX;
+
+fn has_input<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>) -> bool {
+    around.disks.has_completion() || !around.mailbox.is_empty() || engine.has_letters()
+}
+
+/// Ends when there is something to do, or after `at_most`.
+async fn wait<E: Engine>(
+    engine: &mut E,
+    around: &mut Surroundings<E::Message>,
+    at_most: Option<Duration>,
+) -> io::Result<()> {
+    around.mailbox.bell().fall_asleep();
+    if has_input(engine, around) {
+        around.mailbox.bell().wake_up();
+        return Ok(());
+    }
+    let mut timer = pin!(async {
+        match at_most {
+            Some(at_most) => glommio::timer::sleep(at_most).await,
+            None => std::future::pending().await,
+        }
+    });
+    let (poller, disks) = (&mut around.poller, &mut around.disks);
+    let result = std::future::poll_fn(|context| {
+        if disks.poll_ready(context).is_ready() || timer.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        poller.poll_ready(context)
+    })
+    .await;
+    around.mailbox.bell().wake_up();
+    result
+}
+
+/// Reads both clocks of a turn.
+struct Clock {
+    start: std::time::Instant,
+}
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "the one clock of a core")]
+    fn start() -> Clock {
+        Clock { start: std::time::Instant::now() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one clock of a core")]
+    fn now(&self) -> Now {
+        let since_start = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Now {
+            // From 1 on: 0 is nobody's time.
+            monotonic: Instant(since_start + 1),
+            wall: WallTime(u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "reactor_test.rs"]
+mod tests;
