@@ -34,6 +34,11 @@ impl<'a> Object<'a> {
         self.out
     }
 
+    /// Appends members that are written already, with the comma before them.
+    pub fn raw(&mut self, members: &str) {
+        self.out.extend_from_slice(members.as_bytes());
+    }
+
     pub fn string(&mut self, key: &str, value: &str) {
         write_string(self.key(key), value.as_bytes());
     }

@@ -2,7 +2,12 @@
 //! May import: `shards` (time), jetstream::time_text.
 //! Must not know: which requests and responses there are.
 
+pub mod decode;
 pub mod encode;
+mod scan;
+mod value;
+
+pub use value::{Kind, Value};
 
 /// A text in double quotes with the escapes of Go's `strconv.Quote`.
 pub fn go_quote(text: &[u8]) -> String {
