@@ -20,7 +20,6 @@ pub enum CloseReason {
     MaximumMessagePayloadExceeded,
     MaximumControlLineExceeded,
     ServerShutdown,
-    MessageHeaderViolation,
     NoRespondersRequiresHeaders,
     Kicked,
 }
@@ -60,7 +59,6 @@ impl fmt::Display for CloseReason {
             MaximumMessagePayloadExceeded => "Maximum Message Payload Exceeded",
             MaximumControlLineExceeded => "Maximum Control Line Exceeded",
             ServerShutdown => "Server Shutdown",
-            MessageHeaderViolation => "Message Header Violation",
             NoRespondersRequiresHeaders => "No Responders Requires Headers",
             Kicked => "Kicked",
         })

@@ -3,3 +3,5 @@
 //! Must not know: what an operation does, who sent it.
 
 pub mod connect;
+pub mod parse;
+pub mod write;
