@@ -88,6 +88,13 @@ pub const DESCRIPTION_LEN_MAX: usize = 4 << 10;
 /// lane's credit, and the sender is woken when there is room.
 pub const LANE_SLOTS: usize = 1024;
 
+/// Reply subjects whose memory a pull consumer keeps for later requests. Buffers. Beyond it: given back.
+pub const SPARE_REPLY_BUFFERS: usize = 8;
+
+/// Memory with which a consumer's filter remembers its answers. Bytes, four subjects each. Subjects with higher numbers
+/// are matched each time.
+pub const FILTER_MEMORY_LEN_MAX: usize = 256 << 10;
+
 const _: () = assert!(MAX_PAYLOAD_MAX as u64 <= SEGMENT_LEN / 4);
 const _: () = assert!(WRITE_LEN_MAX > ENTRY_LEN_MAX + CHECKPOINT_PIECE_LEN + BLOCK_LEN);
 const _: () = assert!(UNSYNCED_LEN_MAX + SEGMENT_LEN / 4 < SEGMENT_LEN);

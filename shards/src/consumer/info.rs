@@ -1,7 +1,11 @@
 //! A consumer as clients see it.
 
 use super::config::ConsumerConfig;
-use crate::time::WallTime;
+use super::state::SequencePair;
+use super::{Consumer, Mode};
+use crate::messages::Messages;
+use crate::subscribers::Subscribers;
+use crate::time::{Now, WallTime};
 
 /// A pair of sequences with the time of the last change, which is forgotten at a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,4 +30,36 @@ pub struct ConsumerInfo {
     pub num_pending: u64,
     pub push_bound: bool,
     pub ts: WallTime,
+}
+
+impl Consumer {
+    /// As clients see it. Sweeps waiting requests first, as nats-server does.
+    pub fn info(&mut self, now: Now, messages: &impl Messages, out: &mut impl Subscribers) -> ConsumerInfo {
+        let (num_waiting, push_bound) = match &mut self.mode {
+            Mode::Pull(pull) => {
+                pull.sweep(now, self.account, out);
+                (pull.len() as u64, false)
+            }
+            Mode::Push(push) => (0, push.active),
+        };
+        let given_once = self.config.max_deliver == 1;
+        ConsumerInfo {
+            stream_name: self.stream.to_string(),
+            name: self.config.name.clone(),
+            created: self.created,
+            config: self.config.clone(),
+            delivered: sequences(self.state.delivered, self.last_delivered),
+            ack_floor: sequences(self.state.ack_floor, self.last_acked),
+            num_ack_pending: self.state.ack_pending.len() as u64,
+            num_redelivered: if given_once { 0 } else { self.state.redelivered.len() as u64 },
+            num_waiting,
+            num_pending: self.count_pending(messages),
+            push_bound,
+            ts: now.wall,
+        }
+    }
+}
+
+fn sequences(pair: SequencePair, last_active: Option<WallTime>) -> SequenceInfo {
+    SequenceInfo { consumer_seq: pair.consumer_seq, stream_seq: pair.stream_seq, last_active }
 }

@@ -1,66 +1,95 @@
 //! One consumer: what it delivers next, to whom, and what has been acknowledged.
-//! May import: ids, time, limits, subject, headers, rejection, encoding, messages, subscribers.
+//! May import: ids, time, limits, subject, headers, hashing, rejection, encoding, messages, subscribers.
 //! Must not know: how the stream stores messages, connections, JSON.
 
+mod ack;
 pub mod ack_subject;
 pub mod config;
+mod config_codec;
+mod deliver;
+mod digits;
+mod duration;
+mod events;
+mod fetch;
+mod fetch_request;
+pub mod filter;
+mod inactivity;
 pub mod info;
-pub mod validate;
+mod pending;
+mod progress;
+mod pull;
+mod push;
+mod redelivery;
+mod start;
+mod state;
+pub mod update;
+mod validate;
 
-use crate::encoding::Malformed;
+pub use ack::AckOutcome;
+pub use deliver::Next;
+pub use events::{Purged, Removed};
+
+use crate::encoding::{Malformed, Reader, Write};
+use crate::hashing::hash_bytes;
 use crate::ids::{AccountId, StreamSeq};
-use crate::messages::{MessageView, Messages, SubjectId};
+use crate::messages::Messages;
 use crate::subscribers::Subscribers;
 use crate::time::{Instant, Now, WallTime};
+use ack_subject::AckSubjectWriter;
 use config::ConsumerConfig;
-use info::ConsumerInfo;
+use deliver::Chosen;
+use filter::Filter;
+use progress::{Progress, ProgressChange};
+use pull::Pull;
+use push::Push;
+use state::State;
+use std::collections::VecDeque;
 
 /// One consumer of one stream, as a plain state machine. Lives on: its shard's core.
 ///
-/// Its owner calls `next` while there is something to deliver, fetches the bytes of the message that it names and hands
-/// them to `deliver` (or says `gone`). Persistent changes are in force at once; `take_progress` gives them to the log.
+/// Its owner calls `next` after each `handle_…`, and on as long as that names a message; it fetches the bytes of the
+/// message and hands them to `deliver` (or says `gone`). Persistent changes are in force at once; `take_progress` gives
+/// them to the log.
+#[derive(Debug)]
 pub struct Consumer {
+    account: AccountId,
+    stream: Box<str>,
+    created: WallTime,
     config: ConsumerConfig,
+    filter: Filter,
+    state: State,
+    progress: Progress,
+    /// First stream sequence that was not considered for a first delivery. Above `state.delivered` by what the filter
+    /// skipped.
+    next: u64,
+    /// Policy `last_per_subject`: what is left of the list, descending. Comes before everything from `state.resume` on.
+    listed: Vec<u64>,
+    /// Matching messages at or above `next`; `None`: to be counted when somebody asks.
+    num_pending: Option<u64>,
+    /// Stream sequences to deliver again, in order. Valid if pending and marked as queued.
+    redelivery: VecDeque<u64>,
+    /// No unacked message is overdue earlier. May be too early.
+    overdue_at: Option<Instant>,
+    mode: Mode,
+    /// What `next` named and `deliver` has not got yet.
+    chosen: Option<Chosen>,
+    ack_subject: AckSubjectWriter,
+    /// For headers that a message does not have as it is stored.
+    headers: Vec<u8>,
+    last_delivered: Option<WallTime>,
+    last_acked: Option<WallTime>,
+    /// Last sign of life of a client.
+    active_at: Instant,
+    /// When to look whether the consumer is inactive.
+    inactive_at: Option<Instant>,
+    delete: bool,
 }
 
-/// What a consumer wants to deliver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// This message: hand its bytes to `deliver`, or call `gone`. Asked again before that, the answer is the same.
-    Message(StreamSeq),
-    /// Nothing, until the next call of any `handle_…`.
-    Idle,
-    /// Something, but the way to the subscriber has no credit: ask again when woken.
-    Blocked,
-}
-
-/// What is owed for a consumer ack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AckOutcome<'a> {
-    /// Nothing.
-    Done,
-    /// An empty message to the ack's reply subject, once all progress so far is synced (at once if the consumer is volatile).
-    Reply,
-    /// `+NXT`: a pull request with this payload for the ack's reply subject, to be handed to `handle_fetch` once all
-    /// progress so far is synced.
-    Fetch(&'a [u8]),
-    /// Nobody listens on this subject: `503` if the asker wants it.
-    NoAckListener,
-}
-
-/// A message that has left the stream for any other reason than a purge.
-#[derive(Clone, Copy, Debug)]
-pub struct Removed<'a> {
-    pub seq: StreamSeq,
-    /// Unknown: a filtered consumer counts again.
-    pub subject: Option<(SubjectId, &'a [u8])>,
-}
-
-/// What a purge removed.
-#[derive(Clone, Copy, Debug)]
-pub struct Purged<'a> {
-    /// Filter of the purge; empty: every subject.
-    pub subject: &'a str,
+/// How messages reach clients.
+#[derive(Debug)]
+enum Mode {
+    Pull(Pull),
+    Push(Box<Push>),
 }
 
 impl Consumer {
@@ -73,59 +102,77 @@ impl Consumer {
         config: ConsumerConfig,
         messages: &impl Messages,
     ) -> Consumer {
-        unimplemented!()
+        let mut filter = Filter::new(config.filters());
+        let (start, resume) = start::position(&config, &mut filter, messages);
+        let state = State { resume, ..State::starting_at(start) };
+        let mut consumer = Consumer::assemble(account, stream, now.wall, config, state);
+        consumer.begin(now, messages);
+        consumer
     }
 
     /// The consumer in a checkpoint or in the entry of its creation. To be followed by `replay` of each later progress
     /// and one `recover`.
     pub fn decode(account: AccountId, stream: &str, bytes: &[u8]) -> Result<Consumer, Malformed> {
-        unimplemented!()
+        let mut reader = Reader::new(bytes);
+        let config = ConsumerConfig::decode(&mut reader)?;
+        let created = WallTime(reader.u64()?);
+        let state = State::decode(&mut reader)?;
+        reader.finish()?;
+        Ok(Consumer::assemble(account, stream, created, config, state))
     }
 
     /// Appends configuration, creation time and persistent state.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        unimplemented!()
+        self.config.encode(out);
+        out.put_u64(self.created.0);
+        self.state.encode(out);
+    }
+
+    /// Progress is kept in memory only: for consumers of memory storage.
+    pub fn without_log(mut self) -> Consumer {
+        self.progress = Progress::new(true);
+        self
     }
 
     /// Repeats what `take_progress` gave.
     pub fn replay(&mut self, progress: &[u8]) -> Result<(), Malformed> {
-        unimplemented!()
+        let (policy, state) = (self.config.ack_policy, &mut self.state);
+        progress::decode(progress, |change| state.apply(policy, &change))
     }
 
-    /// After the last `replay`: works out what is not stored. Timers of unacknowledged messages go on.
+    /// A replayed update: takes the configuration, which `update` was given before the restart.
+    pub fn replay_update(&mut self, config: ConsumerConfig) {
+        self.take_config(config);
+    }
+
+    /// After the last `replay`: works out what is not stored, and drops what the stream lost meanwhile. Timers of unacked
+    /// messages go on.
     pub fn recover(&mut self, now: Now, messages: &impl Messages) {
-        unimplemented!()
+        self.begin(now, messages);
+        self.settle_missing(messages);
+        self.restart_timers(now);
     }
 
-    /// Of the persistent state: equal hashes before a crash and after recovery, if all progress was logged.
+    /// Of the persistent state: equal before a crash and after recovery, if all progress was logged.
     pub fn state_hash(&self) -> u64 {
-        unimplemented!()
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        hash_bytes(&bytes)
     }
 
     /// Whether there are persistent changes that the log does not have.
     pub fn has_progress(&self) -> bool {
-        unimplemented!()
+        !self.progress.is_empty()
     }
 
-    /// Size of what `take_progress` would give, at least. Bytes.
+    /// Size of what `take_progress` would give, but for one short record. Bytes.
     pub fn progress_bytes(&self) -> usize {
-        unimplemented!()
+        self.progress.len()
     }
 
     /// Moves the persistent changes since the last call to the end of `out`.
     pub fn take_progress(&mut self, out: &mut Vec<u8>) {
-        unimplemented!()
-    }
-
-    /// A new configuration that `config::check_update` let through.
-    pub fn update(
-        &mut self,
-        now: Now,
-        config: ConsumerConfig,
-        messages: &impl Messages,
-        out: &mut impl Subscribers,
-    ) {
-        unimplemented!()
+        self.progress.take(out);
     }
 
     pub fn name(&self) -> &str {
@@ -137,114 +184,136 @@ impl Consumer {
     }
 
     pub fn created(&self) -> WallTime {
-        unimplemented!()
-    }
-
-    /// As clients see it. Sweeps waiting requests first, as nats-server does.
-    pub fn info(&mut self, now: Now, messages: &impl Messages, out: &mut impl Subscribers) -> ConsumerInfo {
-        unimplemented!()
-    }
-
-    /// A pull request: `$JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer>`. `headers` is the whole block, empty: none.
-    pub fn handle_fetch(
-        &mut self,
-        now: Now,
-        payload: &[u8],
-        headers: &[u8],
-        reply: &[u8],
-        messages: &impl Messages,
-        out: &mut impl Subscribers,
-    ) {
-        unimplemented!()
-    }
-
-    /// A message to an ack subject of this consumer. `subject` is the whole subject.
-    pub fn handle_ack<'a>(
-        &mut self,
-        now: Now,
-        subject: &[u8],
-        payload: &'a [u8],
-        reply_wanted: bool,
-        messages: &impl Messages,
-        out: &mut impl Subscribers,
-    ) -> AckOutcome<'a> {
-        unimplemented!()
-    }
-
-    /// A message to `$JS.FC.<stream>.<consumer>.<token>`. `subject` is the whole subject.
-    pub fn handle_flow_control(&mut self, now: Now, subject: &[u8], headers: &[u8]) {
-        unimplemented!()
-    }
-
-    /// Messages `first..=last` of the stream were committed.
-    pub fn handle_stored(&mut self, now: Now, first: StreamSeq, last: StreamSeq, messages: &impl Messages) {
-        unimplemented!()
-    }
-
-    /// A message was deleted, expired or pushed out by a limit; `messages` no longer has it.
-    pub fn handle_removed(
-        &mut self,
-        now: Now,
-        removed: Removed<'_>,
-        messages: &impl Messages,
-        out: &mut impl Subscribers,
-    ) {
-        unimplemented!()
-    }
-
-    /// The stream was purged; `messages` no longer has what went.
-    pub fn handle_purged(&mut self, now: Now, purged: Purged<'_>, messages: &impl Messages) {
-        unimplemented!()
-    }
-
-    /// Subscriptions came or went. Only push consumers care.
-    pub fn handle_interest_changed(&mut self, now: Now, out: &mut impl Subscribers) {
-        unimplemented!()
-    }
-
-    /// A deadline given by `poll_timeout` has passed. Safe to call early.
-    pub fn handle_timeout(&mut self, now: Now, messages: &impl Messages, out: &mut impl Subscribers) {
-        unimplemented!()
-    }
-
-    /// The consumer, or its stream, is being deleted: tells waiting pull requests.
-    pub fn handle_deleted(&mut self, out: &mut impl Subscribers) {
-        unimplemented!()
-    }
-
-    /// The server stops: tells waiting pull requests.
-    pub fn handle_shutdown(&mut self, out: &mut impl Subscribers) {
-        unimplemented!()
+        self.created
     }
 
     /// When `handle_timeout` wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        unimplemented!()
+        let mode = match &self.mode {
+            Mode::Pull(pull) => pull.next_timeout,
+            Mode::Push(push) => push.heartbeat_at,
+        };
+        [self.overdue_at, mode, self.inactive_at].into_iter().flatten().min()
     }
 
-    /// True if the consumer has been inactive for too long: its owner deletes it.
-    pub fn poll_delete(&self) -> bool {
-        unimplemented!()
+    /// A deadline given by `poll_timeout` has passed. Safe to call early.
+    pub fn handle_timeout(&mut self, now: Now, out: &mut impl Subscribers) {
+        self.queue_overdue(now, out);
+        let last = self.last_sequences();
+        match &mut self.mode {
+            Mode::Pull(pull) => {
+                if let Some(ended) = pull.handle_timeout(now, self.account, last, out) {
+                    self.active_at = self.active_at.max(ended);
+                }
+            }
+            Mode::Push(push) => {
+                push.handle_timeout(now, self.account, self.config.deliver_subject.as_bytes(), last, out);
+            }
+        }
+        self.check_inactivity(now, out);
     }
 
-    /// What to deliver next.
-    pub fn next(&mut self, now: Now, messages: &impl Messages, out: &mut impl Subscribers) -> Next {
-        unimplemented!()
+    fn assemble(
+        account: AccountId,
+        stream: &str,
+        created: WallTime,
+        config: ConsumerConfig,
+        state: State,
+    ) -> Consumer {
+        let mode = if config.is_push() {
+            Mode::Push(Box::new(Push::new(config.idle_heartbeat, config.flow_control, stream, &config.name)))
+        } else {
+            Mode::Pull(Pull::default())
+        };
+        Consumer {
+            account,
+            stream: stream.into(),
+            created,
+            filter: Filter::new(config.filters()),
+            state,
+            progress: Progress::new(config.mem_storage),
+            next: 0,
+            listed: Vec::new(),
+            num_pending: None,
+            redelivery: VecDeque::new(),
+            overdue_at: None,
+            mode,
+            chosen: None,
+            ack_subject: AckSubjectWriter::new(stream, &config.name),
+            headers: Vec::new(),
+            last_delivered: None,
+            last_acked: None,
+            active_at: Instant::default(),
+            inactive_at: None,
+            delete: false,
+            config,
+        }
     }
 
-    /// Delivers the message that `next` named. Does nothing if that has been overtaken by an ack or a removal.
-    pub fn deliver(
-        &mut self,
-        now: Now,
-        message: MessageView<'_>,
-        messages: &impl Messages,
-        out: &mut impl Subscribers,
-    ) {
-        unimplemented!()
+    /// Works out where delivery goes on, and starts the inactivity timer.
+    fn begin(&mut self, now: Now, messages: &impl Messages) {
+        self.next = self.state.delivered.stream_seq + 1;
+        if self.next <= self.state.resume {
+            self.listed = messages.last_per_subject(&mut self.filter).iter().map(|seq| seq.0).collect();
+            self.listed.retain(|seq| (self.next..=self.state.resume).contains(seq));
+            self.listed.reverse();
+            self.leave_list();
+        }
+        self.show_life(now);
+        self.restart_inactivity(now);
     }
 
-    /// The message that `next` named cannot be read any more; it is skipped.
-    pub fn gone(&mut self, now: Now, seq: StreamSeq, messages: &impl Messages, out: &mut impl Subscribers) {
-        unimplemented!()
+    /// Returns the old one.
+    fn take_config(&mut self, config: ConsumerConfig) -> ConsumerConfig {
+        self.filter = Filter::new(config.filters());
+        self.num_pending = None;
+        self.chosen = None;
+        std::mem::replace(&mut self.config, config)
+    }
+
+    /// Applies a change and queues it for the log.
+    fn record(&mut self, change: ProgressChange) {
+        self.state.apply(self.config.ack_policy, &change);
+        self.progress.push(change);
+        // An empty set of unacked messages leaves nothing to deliver again.
+        if self.state.ack_pending.is_empty() {
+            self.redelivery.clear();
+        }
+    }
+
+    /// For heartbeats: the last consumer sequence, and the stream sequence up to which everything was considered.
+    fn last_sequences(&self) -> (u64, u64) {
+        (self.state.delivered.consumer_seq, self.next.saturating_sub(1))
+    }
+
+    fn show_life(&mut self, now: Now) {
+        self.active_at = now.monotonic;
+    }
+
+    /// Matching messages that were not considered yet, as clients see it.
+    fn count_pending(&mut self, messages: &impl Messages) -> u64 {
+        let last = messages.last_seq().0;
+        if self.next > last {
+            self.num_pending = Some(0);
+            return 0;
+        }
+        let counted = match self.num_pending {
+            Some(counted) => counted,
+            None => self.count(messages),
+        };
+        let clamped = counted.min(messages.count()).min(last - self.next + 1);
+        self.num_pending = Some(clamped);
+        clamped
+    }
+
+    fn count(&mut self, messages: &impl Messages) -> u64 {
+        let listed = self.listed.iter().filter(|&&seq| messages.contains(StreamSeq(seq))).count() as u64;
+        let from = if self.listed.is_empty() { self.next } else { self.state.resume + 1 };
+        listed + messages.count_from(&mut self.filter, StreamSeq(from))
     }
 }
+
+#[cfg(test)]
+mod consumer_test;
+#[cfg(test)]
+mod fixture;

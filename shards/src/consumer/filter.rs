@@ -1,0 +1,111 @@
+//! Which subjects a consumer wants.
+
+use crate::limits::FILTER_MEMORY_LEN_MAX;
+use crate::messages::{SubjectFilter, SubjectId};
+use crate::subject;
+
+/// The filters of a consumer. Answers are remembered by the stream's number for a subject.
+#[derive(Debug, Default)]
+pub struct Filter {
+    /// Empty: everything.
+    patterns: Box<[Box<str>]>,
+    /// One bit pair per subject id: known, wanted. Empty while one literal pattern is all there is.
+    remembered: Vec<u8>,
+    epoch: u64,
+}
+
+impl Filter {
+    pub fn new<'a>(patterns: impl Iterator<Item = &'a str>) -> Filter {
+        let mut patterns: Box<[Box<str>]> = patterns.map(Box::from).collect();
+        if patterns.iter().any(|pattern| &**pattern == ">") {
+            patterns = Box::default();
+        }
+        Filter { patterns, ..Filter::default() }
+    }
+
+    /// True if every filter lies inside `pattern`.
+    pub fn is_inside(&self, pattern: &str) -> bool {
+        let inside = |filter: &Box<str>| subject::is_subset(filter.as_bytes(), pattern.as_bytes());
+        if self.patterns.is_empty() { pattern == ">" } else { self.patterns.iter().all(inside) }
+    }
+
+    /// Whether some subject is matched by a filter and by `pattern`.
+    pub fn touches(&self, pattern: &str) -> bool {
+        let collides = |filter: &Box<str>| subject::collide(filter.as_bytes(), pattern.as_bytes());
+        self.patterns.is_empty() || self.patterns.iter().any(collides)
+    }
+
+    fn look(&self, subject: &[u8]) -> bool {
+        self.patterns.iter().any(|pattern| subject::matches(pattern.as_bytes(), subject))
+    }
+}
+
+impl SubjectFilter for Filter {
+    fn is_all(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    fn patterns(&self) -> &[Box<str>] {
+        &self.patterns
+    }
+
+    fn matches(&mut self, epoch: u64, id: SubjectId, subject: &[u8]) -> bool {
+        match &*self.patterns {
+            [] => return true,
+            [only] if subject::is_literal(only.as_bytes()) => return only.as_bytes() == subject,
+            _ => {}
+        }
+        if epoch != self.epoch {
+            self.remembered.clear();
+            self.epoch = epoch;
+        }
+        let (at, shift) = (id.0 as usize / 4, id.0 % 4 * 2);
+        if at >= FILTER_MEMORY_LEN_MAX {
+            return self.look(subject);
+        }
+        if at >= self.remembered.len() {
+            self.remembered.resize(at + 1, 0);
+        }
+        let pair = self.remembered[at] >> shift & 0b11;
+        if pair & KNOWN != 0 {
+            return pair & WANTED != 0;
+        }
+        let wanted = self.look(subject);
+        self.remembered[at] |= (KNOWN | if wanted { WANTED } else { 0 }) << shift;
+        wanted
+    }
+}
+
+const KNOWN: u8 = 0b01;
+const WANTED: u8 = 0b10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_remembered_until_the_number_has_another_subject() {
+        let mut filter = Filter::new(["a.*", "b.>"].into_iter());
+        assert!(filter.matches(1, SubjectId(70), b"a.x"));
+        assert!(filter.matches(1, SubjectId(70), b"not looked at"));
+        assert!(!filter.matches(1, SubjectId(71), b"c"));
+        assert!(!filter.matches(2, SubjectId(70), b"a"));
+        assert!(filter.matches(2, SubjectId(u32::MAX), b"b.c.d"));
+    }
+
+    #[test]
+    fn no_filter_and_the_full_wildcard_want_everything() {
+        assert!(Filter::new([].into_iter()).is_all());
+        assert!(Filter::new([">"].into_iter()).is_all());
+        assert!(!Filter::new(["a"].into_iter()).is_all());
+    }
+
+    #[test]
+    fn a_purge_may_cover_all_filters_or_touch_one() {
+        let filter = Filter::new(["a.x", "b.x"].into_iter());
+        assert!(filter.is_inside(">") && filter.is_inside("*.x") && !filter.is_inside("a.*"));
+        assert!(filter.touches("a.*") && !filter.touches("c"));
+        let all = Filter::new([].into_iter());
+        assert!(all.is_inside(">") && !all.is_inside("a") && all.touches("a"));
+    }
+}
