@@ -1,6 +1,11 @@
 //! This core's interest: its subscriptions, which other cores want a subject, which stream captures it.
-//! May import: `shards` (ids, subject, shard::answer).
+//! May import: `shards` (hashing, ids, subject, shard::answer).
 //! Must not know: sockets, JSON.
 
+pub mod interest;
 pub mod mail;
+pub mod peers;
+pub mod queue_names;
+pub mod route;
+pub mod service;
 pub mod stream_table;

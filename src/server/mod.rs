@@ -2,29 +2,42 @@
 //! May import: client, routing, jetstream, protocol, limits, `shards` (tiers 0 to 4).
 //! Must not know: sockets, files, how a shard works.
 
-use bytes::BytesMut;
-use shards::ids::{CoreId, ShardId};
+mod broker;
+pub mod clients;
+pub mod counters;
+mod delivery;
+mod inputs;
+mod outputs;
+mod random;
+mod reading;
+mod turn;
+mod waits;
+
+pub use clients::ClientKey;
+pub use counters::Counters;
+pub use reading::Reading;
+
+use crate::client::action::Credentials;
+use crate::client::close::CloseReason;
+use crate::client::settings::{Identity, Settings};
+use crate::client::{Client, Refused};
+use crate::jetstream::api::{self, Api};
+use crate::jetstream::nuid::Nuid;
+use crate::routing::interest::Interest;
+use crate::routing::mail::CoreMail;
+use crate::routing::peers::Peers;
+use clients::Clients;
+use inputs::ShardInputs;
+use random::Random;
+use shards::ids::CoreId;
+use shards::lanes::CoreMessage;
 use shards::time::Now;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use waits::Waits;
 
-/// A connection of this core. Stale once the connection has gone: every method then does nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientKey {
-    pub slot: u32,
-    pub generation: u32,
-}
-
-/// What the shell does with a connection after its bytes were handled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// Read on.
-    Continue,
-    /// Do not read. What was not consumed stays in the buffer and is handed in again when `poll_resumed` names the client.
-    Pause,
-    /// Write what is queued, then close.
-    Closed,
-}
-
-/// Which cores there are, where the shards live.
+/// Which cores there are, and where the shards live.
 #[derive(Clone, Debug)]
 pub struct Topology {
     pub core: CoreId,
@@ -35,51 +48,206 @@ pub struct Topology {
 
 /// The server of one core. Lives on: its core; nothing of it is shared.
 ///
-/// Between turns the shell calls `handle_bytes` for each socket that has something, then `poll_dirty` for the clients that
-/// have output, `poll_closing` for those to close, `poll_authentication` for passwords to check off the core. The turn calls
-/// it as `shards::core_server::CoreServer`, which is implemented in `turn`.
+/// The turn calls it as `shards::core_server::CoreServer`. Between turns the shell calls the methods of this type:
+///
+/// - `accept` for each new connection; its INFO is output.
+/// - `handle_bytes` for each socket that has something, and for each client that `poll_resumed` names.
+/// - After each turn, until `None`: `poll_dirty` (clients with output: `take_output`, write, `handle_written`),
+///   `poll_resumed`, `poll_closing` (write what is left if the reason `flushes`, then `handle_closed`) and
+///   `poll_authentication` (check off the core, then `handle_authenticated`).
 #[derive(Debug)]
 pub struct Server {
     topology: Topology,
+    settings: Arc<Settings>,
+    now: Now,
+    clients: Clients,
+    interest: Interest,
+    peers: Peers,
+    inputs: ShardInputs,
+    waits: Waits,
+    api: Api,
+    nuid: Nuid,
+    random: Random,
+    counters: Counters,
+    authentications: VecDeque<(ClientKey, Credentials)>,
+    /// Ended clients whose sockets the shell must close.
+    closing: VecDeque<ClientKey>,
+    /// By core number: what waits for the replies lane. Bounded by what was asked of this core's shards.
+    replies: Vec<VecDeque<CoreMessage<Box<CoreMail>>>>,
+    /// By core number.
+    wakes: Vec<turn::Wake>,
+    /// Room of a full lane was refused to a consumer; it is told when there is some.
+    refused: std::cell::Cell<bool>,
+    /// Text of the pub ack in hand, and what all of its stream's begin with.
+    pub_ack: Vec<u8>,
+    pub_ack_prefix: Vec<u8>,
 }
 
 impl Server {
-    /// `seed` decides which member of a queue group is served.
-    pub fn new(topology: Topology, seed: u64) -> Self {
-        let _ = seed;
-        Server { topology }
+    /// `seed` decides which member of a queue group is served and how unnamed consumers are called; another one on each
+    /// core.
+    pub fn new(topology: Topology, settings: Arc<Settings>, seed: u64) -> Self {
+        let cores = usize::from(topology.cores);
+        let api_settings = api::Settings {
+            server_name: settings.info.server_name.clone(),
+            shards: topology.homes.len() as u16,
+            seed,
+        };
+        Server {
+            settings,
+            now: Now::default(),
+            clients: Clients::default(),
+            interest: Interest::default(),
+            peers: Peers::new(topology.core, topology.cores),
+            inputs: ShardInputs::new(topology.core, topology.cores, &topology.homes),
+            waits: Waits::new(topology.cores),
+            api: Api::new(api_settings),
+            nuid: Nuid::new(seed ^ 0x5bd1_e995),
+            random: Random::new(seed),
+            counters: Counters::default(),
+            authentications: VecDeque::new(),
+            closing: VecDeque::new(),
+            replies: (0..cores).map(|_| VecDeque::new()).collect(),
+            wakes: vec![turn::Wake::default(); cores],
+            refused: std::cell::Cell::new(false),
+            pub_ack: Vec::new(),
+            pub_ack_prefix: Vec::new(),
+            topology,
+        }
     }
 
-    /// Home of a shard.
-    pub fn home(&self, shard: ShardId) -> CoreId {
-        self.topology.homes[usize::from(shard.0)]
+    /// A connection was accepted and is for this core. `id` is unique in the whole process. `admitted` is false if there are
+    /// `max_connections` already: it is told and closed.
+    pub fn accept(&mut self, now: Now, id: u64, peer: IpAddr, admitted: bool) -> ClientKey {
+        let mut client = Client::new(self.settings.clone(), id, peer, now);
+        if !admitted {
+            client.fail("maximum connections exceeded", CloseReason::MaximumConnectionsExceeded);
+        }
+        let key = self.clients.insert(client);
+        self.clients.note(key);
+        self.settle();
+        key
     }
 
-    /// Bytes of a client: `buffer` holds what was left over last time and what was read since; what is consumed is taken
-    /// from its front.
-    pub fn handle_bytes(&mut self, now: Now, key: ClientKey, buffer: &mut BytesMut) -> Reading {
-        let _ = (now, key, buffer);
-        Reading::Continue
+    /// Clients of this core, ended ones included until `handle_closed`.
+    pub fn client_count(&self) -> usize {
+        self.clients.count()
     }
 
-    /// The socket has ended or failed.
-    pub fn handle_closed(&mut self, now: Now, key: ClientKey) {
-        let _ = (now, key);
+    /// Keys of all clients, for an orderly end.
+    pub fn client_keys(&self) -> impl Iterator<Item = ClientKey> {
+        self.clients.keys()
     }
 
-    /// The next client that has output which the shell has not been told of. Ask until `None` after a turn.
+    /// A client, to look at.
+    pub fn client(&self, key: ClientKey) -> Option<&Client> {
+        self.clients.get(key).map(|connected| &connected.client)
+    }
+
+    /// What monitoring reads.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The next client that has output which the shell was not told of yet.
     pub fn poll_dirty(&mut self) -> Option<ClientKey> {
-        None
+        self.clients.poll_dirty()
     }
 
-    /// The next client that was paused and may be read again; its leftover bytes go to `handle_bytes` first.
-    pub fn poll_resumed(&mut self) -> Option<ClientKey> {
-        None
+    /// As `Client::take_output`; `spare` comes back if the client has gone.
+    pub fn take_output(&mut self, now: Now, key: ClientKey, spare: Vec<u8>) -> Vec<u8> {
+        let Some(connected) = self.clients.get_mut(key) else { return spare };
+        let output = connected.client.take_output(now, spare);
+        self.clients.note_timer(key);
+        output
     }
 
-    /// The next client to close without being asked by its own bytes: too slow, stale, shut down. What is queued is
-    /// written first, as far as the socket takes it at once.
+    /// As `Client::handle_written`.
+    pub fn handle_written(&mut self, key: ClientKey, bytes: usize) {
+        if let Some(connected) = self.clients.get_mut(key) {
+            connected.client.handle_written(bytes);
+            self.clients.note(key);
+            self.settle();
+        }
+    }
+
+    /// Ends a client from here: the server stops, a write took too long. It will be named by `poll_closing`.
+    pub fn close(&mut self, key: ClientKey, reason: CloseReason) {
+        if let Some(connected) = self.clients.get_mut(key) {
+            connected.client.close(reason);
+            self.clients.note(key);
+            self.settle();
+        }
+    }
+
+    /// The next client whose connection is to be closed. Each is named once, whatever ended it, unless `handle_closed` was
+    /// called for it before.
     pub fn poll_closing(&mut self) -> Option<ClientKey> {
+        while let Some(key) = self.closing.pop_front() {
+            if self.clients.get(key).is_some() {
+                return Some(key);
+            }
+        }
         None
+    }
+
+    /// The socket is closed, or has failed: forgets the client. `reason` is noted if the client had not ended before.
+    pub fn handle_closed(&mut self, key: ClientKey, reason: CloseReason) {
+        self.close(key, reason);
+        self.clients.remove(key);
+    }
+
+    /// The next credentials to check. Passwords are hashed off the core.
+    pub fn poll_authentication(&mut self) -> Option<(ClientKey, Credentials)> {
+        self.authentications.pop_front()
+    }
+
+    /// The result of a check. The client may be read again if it is accepted: `poll_resumed` names it.
+    pub fn handle_authenticated(&mut self, key: ClientKey, result: Result<Identity, Refused>) {
+        if let Some(connected) = self.clients.get_mut(key) {
+            connected.client.handle_authenticated(result);
+            self.waits.resume(key);
+            self.clients.note(key);
+            self.settle();
+        }
+    }
+
+    /// The server will stop in a while: tells every client that understands it.
+    pub fn handle_lame_duck(&mut self) {
+        let keys: Vec<_> = self.clients.keys().collect();
+        for key in keys {
+            if let Some(connected) = self.clients.get_mut(key) {
+                connected.client.handle_lame_duck();
+                self.clients.note(key);
+            }
+        }
+        self.settle();
+    }
+
+    /// The server stops: ends every client of this core.
+    pub fn shut_down(&mut self) {
+        let keys: Vec<_> = self.clients.keys().collect();
+        for key in keys {
+            self.close(key, CloseReason::ServerShutdown);
+        }
+    }
+
+    /// Takes out of the interest what ended: subscriptions that had their last message, clients that have closed.
+    fn settle(&mut self) {
+        while let Some(removal) = self.clients.poll_removal() {
+            let clients::Removal { account, subscription, removed } = removal;
+            self.unsubscribe(account, subscription, &removed);
+        }
+        while let Some(key) = self.clients.poll_ended() {
+            let Some(connected) = self.clients.get_mut(key) else { continue };
+            let account = connected.account;
+            if connected.client.close_reason().is_some_and(CloseReason::is_slow_consumer) {
+                self.counters.slow_consumers += 1;
+            }
+            self.closing.push_back(key);
+            while let Some((id, removed)) = self.pop_subscription(key) {
+                self.unsubscribe(account, reading::local(key, id), &removed);
+            }
+        }
     }
 }

@@ -3,7 +3,6 @@
 use crate::consumer::config::{ConsumerConfig, CreateAction};
 use crate::ids::{AccountId, CoreId, GroupId, Origin};
 use crate::stream::config::StreamConfig;
-use crate::time::WallTime;
 use bytes::Bytes;
 
 pub use crate::stream::select::{DirectGet, Selector};
@@ -57,6 +56,10 @@ pub struct Item {
 pub struct Batch {
     /// Core that filled it and gets it back.
     pub origin: CoreId,
+    /// Bytes of its items' parts: what it takes of its sender's credit until it is back. For the sender alone.
+    pub credit_bytes: u64,
+    /// Items, for the same purpose.
+    pub credit_items: u64,
     /// Account of every item.
     pub account: AccountId,
     pub chunks: Vec<Bytes>,

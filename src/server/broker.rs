@@ -1,0 +1,99 @@
+//! Messages that the broker itself publishes: pub acks, answers, events.
+
+use super::Server;
+use super::clients::ClientKey;
+use crate::jetstream::advisories;
+use crate::jetstream::errors::ApiError;
+use crate::jetstream::pub_ack;
+use crate::routing::mail::Message;
+use shards::ids::AccountId;
+use shards::shard::answer::{Advisory, Answer, PubAcks};
+use shards::shard::request::ReplyTo;
+
+impl Server {
+    /// Publishes to whoever subscribed to `to`, and to the stream that captures it. False: nobody received it.
+    pub(super) fn publish_own(
+        &mut self,
+        account: AccountId,
+        to: &[u8],
+        headers: &[u8],
+        payload: &[u8],
+    ) -> bool {
+        if to.is_empty() {
+            return false;
+        }
+        self.send_own(&Message { account, to, subject: to, reply: b"", headers, payload })
+    }
+
+    /// As `publish_own`, with another subject in the MSG line. What a stream captures it stores without a reply subject:
+    /// nobody waits for that pub ack. It is dropped and counted while the stream's shard is full.
+    pub(super) fn send_own(&mut self, message: &Message<'_>) -> bool {
+        let index = self.interest.route(message.account, message.to);
+        let stream = self.interest.get(message.account, index).stream;
+        let mut received = self.fan_out(index, message, None).received;
+        if let Some(home) = stream {
+            received = true;
+            if self.inputs.has_room(self.inputs.home(home.shard)) {
+                self.inputs.push_own(home, message.account, message.to, message.headers, message.payload);
+            } else {
+                self.counters.dropped_captures += 1;
+            }
+        }
+        self.settle();
+        received
+    }
+
+    /// The pub acks of one entry for connections of this core. Each is an ordinary publish to its reply subject, whose route
+    /// is cached for all replies to one inbox.
+    pub(super) fn publish_pub_acks(&mut self, acks: &PubAcks) {
+        let mut text = std::mem::take(&mut self.pub_ack);
+        let mut prefix = std::mem::take(&mut self.pub_ack_prefix);
+        let (stream, mut replies) = acks.bytes.split_at(acks.stream_len as usize);
+        prefix.clear();
+        pub_ack::write_prefix(&mut prefix, stream);
+        for ack in &acks.acks {
+            let (reply, rest) = replies.split_at(ack.reply_len as usize);
+            replies = rest;
+            text.clear();
+            pub_ack::write(&mut text, &prefix, ack.seq.0, ack.duplicate);
+            self.publish_own(acks.account, reply, b"", &text);
+        }
+        self.pub_ack = text;
+        self.pub_ack_prefix = prefix;
+    }
+
+    /// An answer of a shard to a request of this core.
+    pub(super) fn publish_answer(&mut self, to: &ReplyTo, answer: Answer) {
+        match answer {
+            Answer::PublishRejected { stream, rejection } => {
+                let text = pub_ack::error(&stream, &ApiError::from(rejection));
+                self.publish_own(to.account, &to.reply, b"", &text);
+            }
+            Answer::Empty => {
+                self.publish_own(to.account, &to.reply, b"", b"");
+            }
+            Answer::NoResponders { subject } => {
+                let key = ClientKey { slot: to.origin.slot, generation: to.origin.generation };
+                if let Some(connected) = self.clients.get_mut(key) {
+                    connected.client.no_responders(&subject, &to.reply);
+                    self.clients.note(key);
+                    self.settle();
+                }
+            }
+            answer => {
+                if let Some(response) = self.api.handle_answer(to.tag, answer) {
+                    self.publish_own(to.account, &to.reply, &response.headers, &response.payload);
+                }
+            }
+        }
+    }
+
+    /// An event, if anybody listens.
+    pub(super) fn publish_advisory(&mut self, account: AccountId, advisory: &Advisory) {
+        let subject = advisories::subject(advisory);
+        if self.interest.visit_cores(account, &subject, |_| {}) {
+            let (subject, text) = advisories::encode(advisory, self.now.wall, &mut self.nuid);
+            self.publish_own(account, &subject, b"", &text);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! What waits to be handed to shards, here or on other cores, and how much of it there may be.
+
+use crate::client::action::Publish;
+use crate::routing::service::Home;
+use bytes::{Buf, Bytes, BytesMut};
+use shards::core_server::ShardInput;
+use shards::ids::{AccountId, CoreId, Origin, ShardId};
+use shards::shard::ShardMessage;
+use shards::shard::request::{Batch, Item, ItemKind, ReplyTo, Request, Span};
+use std::collections::VecDeque;
+
+/// The requests of one core to all shards. Lives on: its core.
+///
+/// Hot requests are gathered in batches that refer to the chunks in which they were read. While a chunk is being read
+/// its place in a batch is empty; `end_chunk` fills it.
+#[derive(Debug)]
+pub struct ShardInputs {
+    own: CoreId,
+    /// By shard number.
+    shards: Vec<ShardQueue>,
+    /// By core number: what shards there have not given back.
+    lent: Vec<Lent>,
+    /// Number of the chunk in hand.
+    chunk: u64,
+    /// Batches that refer to the chunk in hand.
+    open: Vec<OpenChunk>,
+    spare: Vec<Box<Batch>>,
+    /// Where `poll_own` looks first.
+    next: usize,
+}
+
+#[derive(Debug)]
+struct ShardQueue {
+    home: CoreId,
+    queue: VecDeque<ShardInput>,
+    /// Inputs polled so far: number of the queue's front.
+    polled: u64,
+    /// Number of the chunk that the last batch of the queue refers to last.
+    chunk: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Lent {
+    items: u64,
+    bytes: u64,
+    /// Inputs of that core's shards which were not polled yet.
+    queued: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OpenChunk {
+    shard: usize,
+    /// Number of the batch in its queue.
+    input: u64,
+}
+
+impl ShardInputs {
+    /// `homes` by shard number.
+    pub fn new(own: CoreId, cores: u16, homes: &[CoreId]) -> Self {
+        let queue = |&home: &CoreId| ShardQueue { home, queue: VecDeque::new(), polled: 0, chunk: 0 };
+        ShardInputs {
+            own,
+            shards: homes.iter().map(queue).collect(),
+            lent: vec![Lent::default(); usize::from(cores)],
+            chunk: 1,
+            open: Vec::new(),
+            spare: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// Core on which a shard lives.
+    pub fn home(&self, shard: ShardId) -> CoreId {
+        self.shards[usize::from(shard.0)].home
+    }
+
+    /// Whether more may be asked of the shards of a core. Like all credit it may be exceeded by one message per connection,
+    /// whose bytes are in memory anyway.
+    pub fn has_room(&self, core: CoreId) -> bool {
+        let lent = &self.lent[usize::from(core.0)];
+        lent.items < LENT_ITEMS_MAX && lent.bytes < LENT_BYTES_MAX && lent.queued < QUEUED_MAX
+    }
+
+    /// Adds a message that lies in the chunk in hand.
+    pub fn push_item(
+        &mut self,
+        kind: ItemKind,
+        home: Home,
+        origin: Origin,
+        publish: &Publish<'_>,
+        chunk: &[u8],
+    ) {
+        let at = |part| span(chunk, part);
+        let (subject, reply) = (at(publish.subject), at(publish.reply));
+        let (headers, payload) = (at(publish.headers), at(publish.payload));
+        let batch = self.batch_for_chunk(home.shard, publish.account);
+        let place = batch.chunks.len() as u32 - 1;
+        let item = Item { kind, group: home.group, origin, chunk: place, subject, reply, headers, payload };
+        let bytes = u64::from(subject.len + reply.len + headers.len + payload.len);
+        self.add(home.shard, item, bytes);
+    }
+
+    /// Adds a message of the broker itself, whose bytes are copied. Nobody waits for its pub ack.
+    pub fn push_own(
+        &mut self,
+        home: Home,
+        account: AccountId,
+        subject: &[u8],
+        headers: &[u8],
+        payload: &[u8],
+    ) {
+        let bytes = Bytes::from([subject, headers, payload].concat());
+        let len = bytes.len() as u64;
+        let part = |start: usize, len: usize| Span { start: start as u32, len: len as u32 };
+        let own = self.own;
+        let batch = self.batch(home.shard, account);
+        batch.chunks.push(bytes);
+        let item = Item {
+            kind: ItemKind::Publish,
+            group: home.group,
+            origin: Origin { core: own, slot: u32::MAX, generation: u32::MAX },
+            chunk: batch.chunks.len() as u32 - 1,
+            subject: part(0, subject.len()),
+            reply: Span::default(),
+            headers: part(subject.len(), headers.len()),
+            payload: part(subject.len() + headers.len(), payload.len()),
+        };
+        // The chunk in hand, if it is open here, needs another place now.
+        self.shards[usize::from(home.shard.0)].chunk = 0;
+        self.add(home.shard, item, len);
+    }
+
+    /// Adds a request, behind everything that was added for its shard before.
+    pub fn push_request(&mut self, shard: ShardId, to: ReplyTo, request: Request) {
+        self.push(shard, ShardInput::Request(to, Box::new(request)));
+    }
+
+    /// Adds something that came from another core, or goes from shard to shard on this one.
+    pub fn push(&mut self, shard: ShardId, input: ShardInput) {
+        let queue = &mut self.shards[usize::from(shard.0)];
+        queue.queue.push_back(input);
+        self.lent[usize::from(queue.home.0)].queued += 1;
+    }
+
+    /// Adds a message for a shard of this core.
+    pub fn push_message(&mut self, shard: ShardId, message: ShardMessage) {
+        self.push(shard, ShardInput::Message(message));
+    }
+
+    /// Tells every shard of this core that subscribers changed.
+    pub fn push_subscribers_changed(&mut self) {
+        for shard in 0..self.shards.len() {
+            if self.shards[shard].home == self.own {
+                self.push(ShardId(shard as u16), ShardInput::SubscribersChanged);
+            }
+        }
+    }
+
+    /// Takes what was consumed from the front of the buffer; batches keep it as a chunk if they refer to it.
+    pub fn end_chunk(&mut self, buffer: &mut BytesMut, consumed: usize) {
+        if self.open.is_empty() {
+            buffer.advance(consumed);
+            return;
+        }
+        let chunk = buffer.split_to(consumed).freeze();
+        for OpenChunk { shard, input } in self.open.drain(..) {
+            let queue = &mut self.shards[shard];
+            let place = (input - queue.polled) as usize;
+            if let Some(ShardInput::Batch(batch)) = queue.queue.get_mut(place) {
+                for open in batch.chunks.iter_mut().filter(|chunk| chunk.is_empty()) {
+                    *open = chunk.clone();
+                }
+            }
+        }
+        self.chunk += 1;
+    }
+
+    /// The next input of a shard of this core. Not while a chunk is being read.
+    pub fn poll_own(&mut self) -> Option<(ShardId, ShardInput)> {
+        self.poll_home(self.own)
+    }
+
+    /// The next input of a shard of that core: from one shard after another, in order from each.
+    pub fn poll_home(&mut self, home: CoreId) -> Option<(ShardId, ShardInput)> {
+        if self.lent[usize::from(home.0)].queued == 0 {
+            return None;
+        }
+        let count = self.shards.len();
+        let order = (self.next..count).chain(0..self.next);
+        for shard in order {
+            let queue = &mut self.shards[shard];
+            if queue.home != home {
+                continue;
+            }
+            if let Some(input) = queue.queue.pop_front() {
+                queue.polled += 1;
+                self.lent[usize::from(home.0)].queued -= 1;
+                self.next = (shard + 1) % count;
+                return Some((ShardId(shard as u16), input));
+            }
+        }
+        None
+    }
+
+    /// Whether a shard of this core has input.
+    pub fn has_own(&self) -> bool {
+        self.lent[usize::from(self.own.0)].queued > 0
+    }
+
+    /// A batch is back from a core: its credit returns, its memory is used again.
+    pub fn take_back(&mut self, from: CoreId, mut batch: Box<Batch>) {
+        let lent = &mut self.lent[usize::from(from.0)];
+        lent.items = lent.items.saturating_sub(batch.credit_items);
+        lent.bytes = lent.bytes.saturating_sub(batch.credit_bytes);
+        batch.chunks.clear();
+        batch.items.clear();
+        (batch.credit_items, batch.credit_bytes) = (0, 0);
+        if self.spare.len() < SPARE_MAX && batch.items.capacity() <= SPARE_ITEMS_MAX {
+            self.spare.push(batch);
+        }
+    }
+
+    /// The batch at the end of a shard's queue, with a place for the chunk in hand as its last.
+    fn batch_for_chunk(&mut self, shard: ShardId, account: AccountId) -> &mut Batch {
+        let number = self.chunk;
+        self.batch(shard, account);
+        let index = usize::from(shard.0);
+        let queue = &mut self.shards[index];
+        if queue.chunk != number {
+            queue.chunk = number;
+            let input = queue.polled + queue.queue.len() as u64 - 1;
+            self.open.push(OpenChunk { shard: index, input });
+            let batch = self.batch(shard, account);
+            batch.chunks.push(Bytes::new());
+        }
+        self.batch(shard, account)
+    }
+
+    /// The batch at the end of a shard's queue: a new one if there is something else.
+    fn batch(&mut self, shard: ShardId, account: AccountId) -> &mut Batch {
+        let index = usize::from(shard.0);
+        let last = self.shards[index].queue.back();
+        if !matches!(last, Some(ShardInput::Batch(batch)) if batch.account == account && batch.origin == self.own)
+        {
+            let mut batch = self.spare.pop().unwrap_or_default();
+            batch.account = account;
+            batch.origin = self.own;
+            self.shards[index].chunk = 0;
+            self.push(shard, ShardInput::Batch(batch));
+        }
+        match self.shards[index].queue.back_mut() {
+            Some(ShardInput::Batch(batch)) => batch,
+            _ => unreachable!("a batch was just made the last input"),
+        }
+    }
+
+    /// Adds an item to the batch at the end of a shard's queue.
+    fn add(&mut self, shard: ShardId, item: Item, bytes: u64) {
+        let queue = &mut self.shards[usize::from(shard.0)];
+        let lent = &mut self.lent[usize::from(queue.home.0)];
+        lent.items += 1;
+        lent.bytes += bytes;
+        if let Some(ShardInput::Batch(batch)) = queue.queue.back_mut() {
+            batch.credit_items += 1;
+            batch.credit_bytes += bytes;
+            batch.items.push(item);
+        }
+    }
+}
+
+/// Where a part lies in the chunk. Every part is a slice of it, or empty.
+fn span(chunk: &[u8], part: &[u8]) -> Span {
+    if part.is_empty() {
+        return Span::default();
+    }
+    let start = part.as_ptr() as usize - chunk.as_ptr() as usize;
+    debug_assert!(start + part.len() <= chunk.len());
+    Span { start: start as u32, len: part.len() as u32 }
+}
+
+/// Items lent to the shards of one core. Full: clients that publish to them are not read.
+pub(super) const LENT_ITEMS_MAX: u64 = 65_536;
+
+/// Bytes of these items. Full: as above.
+pub(super) const LENT_BYTES_MAX: u64 = 16 << 20;
+
+/// Inputs of the shards of one core that wait for room in its lane. Full: as above.
+const QUEUED_MAX: usize = 4096;
+
+/// Empty batches kept for use, and the largest that is worth keeping, in items.
+const SPARE_MAX: usize = 64;
+const SPARE_ITEMS_MAX: usize = 16_384;

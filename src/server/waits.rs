@@ -1,0 +1,85 @@
+//! Clients that wait: for room in a lane or at a shard, or with a PONG for other cores.
+
+use super::clients::ClientKey;
+use shards::ids::CoreId;
+use std::collections::VecDeque;
+
+/// What a client waits for before it is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// The shards of this core.
+    Shards(CoreId),
+    /// The messages lane to this core.
+    Messages(CoreId),
+}
+
+/// Lives on: its core. Bounded by the number of clients, and for each by the PINGs that a client lets wait.
+#[derive(Debug)]
+pub struct Waits {
+    /// By core number.
+    shards: Vec<VecDeque<ClientKey>>,
+    messages: Vec<VecDeque<ClientKey>>,
+    /// Clients to read again.
+    resumed: VecDeque<ClientKey>,
+    /// Unanswered PINGs in the order of the events they wait for.
+    pings: VecDeque<(u64, ClientKey)>,
+}
+
+impl Waits {
+    pub fn new(cores: u16) -> Self {
+        let lists = || (0..cores).map(|_| VecDeque::new()).collect();
+        Waits { shards: lists(), messages: lists(), resumed: VecDeque::new(), pings: VecDeque::new() }
+    }
+
+    /// A client is not read until there is room.
+    pub fn pause(&mut self, key: ClientKey, full: Full) {
+        match full {
+            Full::Shards(core) => self.shards[usize::from(core.0)].push_back(key),
+            Full::Messages(core) => self.messages[usize::from(core.0)].push_back(key),
+        }
+    }
+
+    /// A client may be read again.
+    pub fn resume(&mut self, key: ClientKey) {
+        self.resumed.push_back(key);
+    }
+
+    /// The next client to read again. `has_room` says what is not full any more.
+    pub fn poll_resumed(&mut self, has_room: impl Fn(Full) -> bool) -> Option<ClientKey> {
+        if let Some(key) = self.resumed.pop_front() {
+            return Some(key);
+        }
+        for core in 0..self.shards.len() {
+            let id = CoreId(core as u16);
+            if !self.shards[core].is_empty() && has_room(Full::Shards(id)) {
+                return self.shards[core].pop_front();
+            }
+            if !self.messages[core].is_empty() && has_room(Full::Messages(id)) {
+                return self.messages[core].pop_front();
+            }
+        }
+        None
+    }
+
+    /// A PONG waits until all cores have handled the events up to this number.
+    pub fn hold_pong(&mut self, event: u64, key: ClientKey) {
+        // Nearly always the last: a client that caused no events lately waits only behind its own earlier PING.
+        let place = self.pings.iter().rposition(|&(other, _)| other <= event).map_or(0, |place| place + 1);
+        self.pings.insert(place, (event, key));
+    }
+
+    /// The next client one of whose PONGs may go.
+    pub fn poll_pong(&mut self, confirmed: u64) -> Option<ClientKey> {
+        let &(event, key) = self.pings.front()?;
+        if event > confirmed {
+            return None;
+        }
+        self.pings.pop_front();
+        Some(key)
+    }
+
+    /// Whether a PONG waits.
+    pub fn has_pings(&self) -> bool {
+        !self.pings.is_empty()
+    }
+}
