@@ -1,7 +1,7 @@
 //! Every setting with its default, and the rules that no single value can break.
 
 use super::error::Refusal;
-use shards::limits::MAX_PAYLOAD_MAX;
+use shards::limits::{MAX_PAYLOAD_MAX, UNSYNCED_LEN_MAX};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -151,7 +151,7 @@ const SYNC_INTERVAL_MAX: Duration = Duration::from_millis(100);
 const LAME_DUCK_DURATION_MIN: Duration = Duration::from_secs(30);
 /// Longest and most that the relaxed mode may leave unsynced.
 const UNSYNCED_TIME_MAX: Duration = Duration::from_secs(10);
-const UNSYNCED_BYTES_MAX: u64 = 1 << 30;
+const UNSYNCED_BYTES_MAX: u64 = UNSYNCED_LEN_MAX;
 
 impl Options {
     /// Checks what one value alone cannot tell. Errors: the first rule that is broken.
