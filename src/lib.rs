@@ -7,8 +7,12 @@ pub mod accounts;
 pub mod cli;
 pub mod client;
 pub mod config;
+#[cfg(feature = "uring")]
+pub mod connection;
 pub mod jetstream;
 pub mod limits;
+#[cfg(feature = "uring")]
+pub mod listener;
 pub mod protocol;
 pub mod routing;
 pub mod server;

@@ -63,14 +63,14 @@ fn a_route_has_every_matching_plain_subscription() {
 fn accounts_do_not_hear_each_other() {
     let mut interest = Interest::default();
     interest.subscribe(AccountId(2), b"a", b"", subscription(1));
-    assert_eq!(plain(&mut interest, "a"), []);
+    assert!(plain(&mut interest, "a").is_empty());
 }
 
 #[test]
 fn a_cached_route_follows_every_change() {
     let mut interest = Interest::default();
     for subject in ["a.b", "_INBOX.x.1", "_INBOX.x.2"] {
-        assert_eq!(plain(&mut interest, subject), []);
+        assert!(plain(&mut interest, subject).is_empty());
     }
     interest.subscribe(G, b"a.b", b"", subscription(1));
     assert_eq!(plain(&mut interest, "a.b"), [1]);
@@ -84,7 +84,7 @@ fn a_cached_route_follows_every_change() {
     interest.unsubscribe(G, b"_INBOX.x.*", b"", subscription(2));
     interest.unsubscribe(G, b"a.b", b"", subscription(1));
     for subject in ["a.b", "_INBOX.x.1", "_INBOX.x.2"] {
-        assert_eq!(plain(&mut interest, subject), []);
+        assert!(plain(&mut interest, subject).is_empty());
     }
 }
 
@@ -103,10 +103,10 @@ fn a_wildcard_in_a_published_inbox_is_a_plain_byte() {
     let mut interest = Interest::default();
     interest.subscribe(G, b"_INBOX.x.1", b"", subscription(1));
     interest.subscribe(G, b"_INBOX.x.*", b"", subscription(2));
-    assert_eq!(plain(&mut interest, "_INBOX.*.1"), []);
+    assert!(plain(&mut interest, "_INBOX.*.1").is_empty());
     assert_eq!(plain(&mut interest, "_INBOX.x.*"), [2]);
-    assert_eq!(plain(&mut interest, "_INBOX.x."), []);
-    assert_eq!(plain(&mut interest, "_INBOX..1"), []);
+    assert!(plain(&mut interest, "_INBOX.x.").is_empty());
+    assert!(plain(&mut interest, "_INBOX..1").is_empty());
 }
 
 #[test]

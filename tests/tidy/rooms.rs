@@ -84,14 +84,14 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     (SHARDS, "reactor", &["time", "bell", "mailbox", "net", "disk"]),
     // The server, without I/O.
     (SERVER, "config", &[]),
-    (SERVER, "limits", &[]),
     (SERVER, "client", &["protocol", "limits"]),
     (SERVER, "routing", &["limits"]),
-    (SERVER, "jetstream", &["limits", "routing"]),
     (SERVER, "server", &["client", "routing", "jetstream", "protocol", "limits"]),
     (SERVER, "cli", &["config"]),
     // The server's I/O.
     (SERVER, "server_log", &[]),
+    (SERVER, "listener", &["server_log"]),
+    (SERVER, "connection", &["client", "listener", "server"]),
 ];
 
 const SHARDS: &str = "shards/src/";
