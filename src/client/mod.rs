@@ -1,5 +1,5 @@
 //! One connected peer, sans-I/O: bytes in, actions and bytes out.
-//! May import: protocol, `shards` (ids, time, subject, hashing).
+//! May import: protocol, limits, `shards` (ids, time, subject, hashing).
 //! Must not know: sockets, other clients, streams.
 
 pub mod action;

@@ -3,6 +3,7 @@
 use super::action::{Action, Next, Publish};
 use super::close::CloseReason;
 use super::{Client, Stage};
+use crate::limits::UNCONFIRMED_PINGS_MAX;
 use crate::protocol::connect;
 use crate::protocol::parse::{Limits, Operation, Parsed, ProtocolError, parse};
 use crate::protocol::write;
@@ -205,6 +206,3 @@ fn is_gateway_reply(subject: &[u8]) -> bool {
 
 /// Queue name of the server's own subscriptions.
 const RESERVED_QUEUE: &[u8] = b"_sys_";
-
-/// PINGs of one client that may wait for confirmation; with more it is not read.
-const UNCONFIRMED_PINGS_MAX: u32 = 1024;

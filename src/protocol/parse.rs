@@ -153,20 +153,18 @@ fn verb(input: &[u8]) -> Result<Option<(Verb, usize)>, ProtocolError> {
     Err(ProtocolError::UnknownOperation)
 }
 
-/// PING, PONG and +OK: whatever stands before the line end is ignored.
+/// PING, PONG and +OK: whatever stands before the line end is ignored, but bounded like arguments, since it may be kept.
 fn parse_bare<'a>(
     verb: Verb,
     verb_len: usize,
     input: &'a [u8],
     limits: &Limits,
 ) -> Result<Parsed<'a>, ProtocolError> {
-    let Some(lf) = memchr(b'\n', &input[verb_len..]) else {
-        // Ignored bytes without end are not kept either.
-        return match input.len() - verb_len > limits.max_control_line + 1 {
-            true => Err(ProtocolError::ControlLineTooLong),
-            false => Ok(Parsed::Cut { at_least: input.len() + 1 }),
-        };
-    };
+    let lf = memchr(b'\n', &input[verb_len..]);
+    if lf.unwrap_or(input.len() - verb_len) > limits.max_control_line + 1 {
+        return Err(ProtocolError::ControlLineTooLong);
+    }
+    let Some(lf) = lf else { return Ok(Parsed::Cut { at_least: input.len() + 1 }) };
     let operation = match verb {
         Verb::Ping => Operation::Ping,
         Verb::Pong => Operation::Pong,

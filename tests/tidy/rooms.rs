@@ -84,7 +84,10 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     (SHARDS, "reactor", &["time", "bell", "mailbox", "net", "disk"]),
     // The server, without I/O.
     (SERVER, "config", &[]),
+    (SERVER, "limits", &[]),
+    (SERVER, "protocol", &[]),
     (SERVER, "client", &["protocol", "limits"]),
+    (SERVER, "accounts", &["client"]),
     (SERVER, "routing", &["limits"]),
     (SERVER, "server", &["client", "routing", "jetstream", "protocol", "limits"]),
     (SERVER, "cli", &["config"]),
