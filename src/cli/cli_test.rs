@@ -42,8 +42,10 @@ fn flags_override_the_file() {
 
 #[test]
 fn switches_can_be_turned_off() {
-    assert!(options(&["-js=false"]).jetstream.is_none());
-    assert!(options(&["-js"]).jetstream.is_some());
+    assert!(!options(&["-T=false"]).logtime);
+    assert_eq!(options(&["-js"]), Options::default());
+    let refused = refusal(&["-js=false"]);
+    assert_eq!(refused, "millrace: a server without JetStream is not supported by this server yet");
     let both = options(&["-DV"]);
     assert!(both.debug && both.trace);
 }
@@ -64,8 +66,7 @@ fn cores_are_a_list_with_ranges() {
 
 #[test]
 fn the_store_directory_is_kept_for_the_data_directory() {
-    let jetstream = options(&["-sd", "/data"]).jetstream.unwrap();
-    assert_eq!(jetstream.store_dir, Some("/data".into()));
+    assert_eq!(options(&["-sd", "/data"]).jetstream.store_dir, Some("/data".into()));
 }
 
 #[test]

@@ -4,9 +4,7 @@
 
 mod go_flags;
 
-use crate::config::{
-    Authorization, ConfigError, JetStream, Options, User, from_toml, not_supported, parse_cores,
-};
+use crate::config::{Authorization, ConfigError, Options, User, from_toml, not_supported, parse_cores};
 use clap::Parser;
 use go_flags::FlagError;
 use std::fmt;
@@ -153,14 +151,10 @@ impl Flags {
         options.trace = self.switches.trace.or(both).unwrap_or(options.trace);
         options.logtime = self.switches.logtime.unwrap_or(options.logtime);
         options.logtime_utc = self.switches.logtime_utc.unwrap_or(options.logtime_utc);
-        match self.switches.jetstream {
-            None => {}
-            Some(true) => _ = options.jetstream.get_or_insert_default(),
-            Some(false) => options.jetstream = None,
+        if self.switches.jetstream == Some(false) {
+            return refuse(not_supported("a server without JetStream"));
         }
-        if let (Some(dir), Some(JetStream { store_dir, .. })) = (self.store_dir, &mut options.jetstream) {
-            *store_dir = Some(dir);
-        }
+        options.jetstream.store_dir = self.store_dir.or(options.jetstream.store_dir.take());
         match (self.user, self.pass, self.auth) {
             (None, None, None) => {}
             (None, None, Some(token)) => options.authorization = Authorization::Token(token),
@@ -258,7 +252,7 @@ Logging Options:
     -DV                              Debug and trace
 
 JetStream Options:
-    -js, --jetstream                 Enable JetStream functionality (default: true)
+    -js, --jetstream                 Enable JetStream functionality (always on)
     -sd, --store_dir <dir>           Keep everything in <dir>/millrace (default: ./millrace-data)
 
 Authorization Options:

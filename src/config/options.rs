@@ -51,8 +51,7 @@ pub struct Options {
     /// Time a client has to log in.
     pub auth_timeout: Duration,
 
-    /// None: streams are not served.
-    pub jetstream: Option<JetStream>,
+    pub jetstream: JetStream,
 
     /// Executors to start; None: one per core. More than the cores: they are not pinned.
     pub executors: Option<usize>,
@@ -126,7 +125,7 @@ impl Default for Options {
             lame_duck_grace_period: Duration::from_secs(10),
             authorization: Authorization::Anyone,
             auth_timeout: Duration::from_secs(2),
-            jetstream: Some(JetStream::default()),
+            jetstream: JetStream::default(),
             executors: None,
             cores: None,
         }
@@ -201,7 +200,7 @@ impl Options {
         if self.executors == Some(0) {
             return refuse(&["millrace.executors"], "executors cannot be 0".into());
         }
-        self.jetstream.as_ref().map_or(Ok(()), JetStream::check)
+        self.jetstream.check()
     }
 }
 
@@ -259,15 +258,14 @@ mod tests {
     #[test]
     fn a_sync_interval_above_100_ms_is_refused() {
         let jetstream = JetStream { sync_interval: Duration::from_secs(120), ..JetStream::default() };
-        let options = Options { jetstream: Some(jetstream), ..Options::default() };
+        let options = Options { jetstream, ..Options::default() };
         assert_eq!(options.check().unwrap_err().keys, ["jetstream.sync_interval"]);
     }
 
     #[test]
     fn the_relaxed_mode_has_a_bounded_loss_window() {
         let acks = Acks::Written { unsynced_time_max: Duration::ZERO, unsynced_bytes_max: 1 };
-        let options =
-            Options { jetstream: Some(JetStream { acks, ..JetStream::default() }), ..Options::default() };
+        let options = Options { jetstream: JetStream { acks, ..JetStream::default() }, ..Options::default() };
         assert!(options.check().is_err());
     }
 }

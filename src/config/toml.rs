@@ -2,9 +2,9 @@
 
 use super::error::{ConfigError, Refusal};
 use super::location::{error_at, locate};
-use super::options::{Acks, Authorization, Options, User};
+use super::options::{Acks, Authorization, JetStream, Options, User};
 use super::units::{DurationValue, SizeValue, StorageSizeValue};
-use super::unserved::refuse_unserved;
+use super::unserved::{not_supported, refuse_unserved};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use std::fmt;
@@ -182,11 +182,9 @@ impl File {
         if let Some(authorization) = self.authorization {
             authorization.apply(options)?;
         }
-        if let (Some(jetstream), Some(dir)) = (&mut options.jetstream, self.store_dir) {
-            jetstream.store_dir = Some(dir);
-        }
+        options.jetstream.store_dir = self.store_dir.or(options.jetstream.store_dir.take());
         if let Some(JetStreamValue(table)) = self.jetstream {
-            table.apply(options);
+            table.apply(&mut options.jetstream)?;
         }
         if let Some(table) = self.millrace {
             table.apply(options)?;
@@ -223,16 +221,22 @@ impl AuthorizationTable {
 }
 
 impl JetStreamTable {
-    fn apply(self, options: &mut Options) {
+    fn apply(self, options: &mut JetStream) -> Result<(), Refusal> {
         if self.disabled.unwrap_or(false) || !self.enabled.unwrap_or(true) {
-            options.jetstream = None;
-            return;
+            let keys = &[
+                "jetstream.enabled",
+                "jetstream.disabled",
+                "jetstream.enable",
+                "jetstream.disable",
+                "jetstream",
+            ];
+            return Err(Refusal { keys, reason: not_supported("a server without JetStream") });
         }
-        let jetstream = options.jetstream.get_or_insert_default();
-        jetstream.store_dir = self.store_dir.or(jetstream.store_dir.take());
-        jetstream.max_memory = self.max_memory_store.map(|size| size.0);
-        jetstream.max_file = self.max_file_store.map(|size| size.0);
-        set(&mut jetstream.sync_interval, self.sync_interval.map(|interval| interval.0));
+        options.store_dir = self.store_dir.or(options.store_dir.take());
+        options.max_memory = self.max_memory_store.map(|size| size.0);
+        options.max_file = self.max_file_store.map(|size| size.0);
+        set(&mut options.sync_interval, self.sync_interval.map(|interval| interval.0));
+        Ok(())
     }
 }
 
@@ -245,8 +249,8 @@ impl MillraceTable {
             let keys = &["millrace.unsynced_time_max", "millrace.unsynced_bytes_max"];
             return Err(Refusal { keys, reason: "this setting needs ack = \"written\"".into() });
         }
-        if let (true, Some(jetstream)) = (relaxed, &mut options.jetstream) {
-            jetstream.acks = Acks::Written {
+        if relaxed {
+            options.jetstream.acks = Acks::Written {
                 unsynced_time_max: self.unsynced_time_max.map_or(UNSYNCED_TIME_DEFAULT, |d| d.0),
                 unsynced_bytes_max: self.unsynced_bytes_max.map_or(UNSYNCED_BYTES_DEFAULT, |size| size.0),
             };

@@ -106,28 +106,32 @@ fn what_nats_server_has_and_we_do_not_serve_is_refused_by_name() {
 
 #[test]
 fn jetstream_is_a_switch_or_a_table() {
-    assert!(read("jetstream = false").unwrap().jetstream.is_none());
-    assert!(read("jetstream = \"enabled\"").unwrap().jetstream.is_some());
-    assert!(read("jetstream = { enabled = false }").unwrap().jetstream.is_none());
-    let jetstream =
-        read("jetstream = { store_dir = \"/d\", max_mem = 268435456, max_file = \"4G\", sync = \"2ms\" }")
-            .unwrap()
-            .jetstream
-            .unwrap();
+    assert_eq!(read("jetstream = \"enabled\""), Ok(Options::default()));
+    assert_eq!(read("jetstream = true"), Ok(Options::default()));
+    let text = "jetstream = { store_dir = \"/d\", max_mem = 268435456, max_file = \"4G\", sync = \"2ms\" }";
+    let jetstream = read(text).unwrap().jetstream;
     assert_eq!(jetstream.store_dir, Some("/d".into()));
     assert_eq!((jetstream.max_memory, jetstream.max_file), (Some(256 << 20), Some(4 << 30)));
     assert_eq!(jetstream.sync_interval, Duration::from_millis(2));
 }
 
 #[test]
+fn jetstream_cannot_be_turned_off() {
+    let reason = "a server without JetStream is not supported by this server yet";
+    assert_eq!(refusal("jetstream = false"), format!("x.toml:1:13: {reason}"));
+    assert_eq!(refusal("jetstream = { enabled = false }"), format!("x.toml:1:25: {reason}"));
+    assert_eq!(refusal("[jetstream]\ndisabled = true"), format!("x.toml:2:12: {reason}"));
+}
+
+#[test]
 fn sync_always_means_no_interval() {
-    let jetstream = read("[jetstream]\nsync_interval = \"always\"").unwrap().jetstream.unwrap();
+    let jetstream = read("[jetstream]\nsync_interval = \"always\"").unwrap().jetstream;
     assert_eq!(jetstream.sync_interval, Duration::ZERO);
 }
 
 #[test]
 fn the_relaxed_mode_is_asked_for_by_name() {
-    let acks = |text: &str| read(text).unwrap().jetstream.unwrap().acks;
+    let acks = |text: &str| read(text).unwrap().jetstream.acks;
     assert_eq!(
         acks("[millrace]\nack = \"written\"\nunsynced_time_max = \"50ms\"\nunsynced_bytes_max = \"1MB\""),
         Acks::Written { unsynced_time_max: Duration::from_millis(50), unsynced_bytes_max: 1 << 20 }
