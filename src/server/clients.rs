@@ -27,6 +27,8 @@ pub struct Connected {
     pub pings: u32,
     /// It is not read: a lane or a shard that it publishes to is full.
     pub paused: bool,
+    /// It is not read for a reason of its own: credentials that are being checked, PONGs that wait.
+    pub waits: bool,
     /// It is in the list of clients with output.
     dirty: bool,
     /// Its end was noticed.
@@ -70,6 +72,7 @@ impl Clients {
             last_event: 0,
             pings: 0,
             paused: false,
+            waits: false,
             dirty: false,
             ended: false,
             armed: None,

@@ -206,7 +206,7 @@ impl Server {
     pub fn handle_authenticated(&mut self, key: ClientKey, result: Result<Identity, Refused>) {
         if let Some(connected) = self.clients.get_mut(key) {
             connected.client.handle_authenticated(result);
-            self.waits.resume(key);
+            self.resume(key);
             self.clients.note(key);
             self.settle();
         }
@@ -239,15 +239,18 @@ impl Server {
             self.unsubscribe(account, subscription, &removed);
         }
         while let Some(key) = self.clients.poll_ended() {
-            let Some(connected) = self.clients.get_mut(key) else { continue };
-            let account = connected.account;
+            let Some(connected) = self.clients.get(key) else { continue };
             if connected.client.close_reason().is_some_and(CloseReason::is_slow_consumer) {
                 self.counters.slow_consumers += 1;
             }
             self.closing.push_back(key);
-            while let Some((id, removed)) = self.pop_subscription(key) {
-                self.unsubscribe(account, reading::local(key, id), &removed);
-            }
+            self.unsubscribe_all(key);
         }
     }
 }
+
+#[cfg(test)]
+mod simulated_cores_test;
+
+#[cfg(test)]
+mod server_test;

@@ -6,7 +6,9 @@ use super::waits::Full;
 use crate::client::action::{Action, Next, Publish};
 use crate::client::subscriptions::{Subscription, SubscriptionId};
 use crate::jetstream::api::{ApiRequest, Handling};
+use crate::routing::interest::Interest;
 use crate::routing::mail::{InterestChange, Message};
+use crate::routing::peers::Peers;
 use crate::routing::route::LocalSubscription;
 use crate::routing::service::{Home, Service};
 use bytes::BytesMut;
@@ -46,12 +48,17 @@ impl Server {
 
     /// The next client that waited and may be read again; what its buffer holds goes to `handle_bytes` first.
     pub fn poll_resumed(&mut self) -> Option<ClientKey> {
+        while let Some(key) = self.waits.poll_resumed() {
+            if self.clients.get(key).is_some_and(|connected| !connected.paused) {
+                return Some(key);
+            }
+        }
         let (inputs, peers) = (&self.inputs, &self.peers);
         let has_room = |full| match full {
             Full::Shards(core) => inputs.has_room(core),
             Full::Messages(core) => peers.has_room(core),
         };
-        while let Some(key) = self.waits.poll_resumed(has_room) {
+        while let Some(key) = self.waits.poll_unpaused(has_room) {
             if let Some(connected) = self.clients.get_mut(key) {
                 connected.paused = false;
                 return Some(key);
@@ -83,7 +90,10 @@ impl Server {
                 }
                 Next::Do(Action::Close) => return Reading::Closed,
                 Next::NeedMore { at_least } => return Reading::Continue { at_least },
-                Next::Wait => return Reading::Pause,
+                Next::Wait => {
+                    connected.waits = true;
+                    return Reading::Pause;
+                }
             };
             if let Some(full) = full {
                 self.waits.pause(key, full);
@@ -234,15 +244,7 @@ impl Server {
         subscription: LocalSubscription,
         removed: &Subscription,
     ) {
-        let (subject, queue) = (removed.subject(), removed.queue());
-        if let Some(count) = self.interest.unsubscribe(account, subject, queue, subscription) {
-            self.peers.announce(&InterestChange {
-                account,
-                subject: subject.into(),
-                queue: queue.into(),
-                count,
-            });
-        }
+        remove(&mut self.interest, &mut self.peers, account, subscription, removed);
     }
 
     /// The PONG goes when all cores have handled what this client caused, and after the PONGs before it.
@@ -269,13 +271,27 @@ impl Server {
                 connected.pings -= 1;
                 connected.client.handle_ping_confirmed();
                 self.clients.note(key);
-                self.waits.resume(key);
+                self.resume(key);
             }
         }
     }
 
-    pub(super) fn pop_subscription(&mut self, key: ClientKey) -> Option<(SubscriptionId, Subscription)> {
-        self.clients.get_mut(key)?.client.pop_subscription()
+    /// What a client waited for has come: it is read again, unless it is paused for another reason.
+    pub(super) fn resume(&mut self, key: ClientKey) {
+        if let Some(connected) = self.clients.get_mut(key)
+            && std::mem::take(&mut connected.waits)
+        {
+            self.waits.resume(key);
+        }
+    }
+
+    /// Takes all subscriptions of a client that has ended out of the interest.
+    pub(super) fn unsubscribe_all(&mut self, key: ClientKey) {
+        let Server { clients, interest, peers, .. } = self;
+        let Some(connected) = clients.get(key) else { return };
+        for (id, held) in connected.client.subscriptions().iter() {
+            remove(interest, peers, connected.account, local(key, id), held);
+        }
     }
 
     fn origin(&self, key: ClientKey) -> Origin {
@@ -283,7 +299,21 @@ impl Server {
     }
 }
 
+/// Takes a subscription out of the interest, and tells other cores if they must know.
+fn remove(
+    interest: &mut Interest,
+    peers: &mut Peers,
+    account: AccountId,
+    subscription: LocalSubscription,
+    removed: &Subscription,
+) {
+    let (subject, queue) = (removed.subject(), removed.queue());
+    if let Some(count) = interest.unsubscribe(account, subject, queue, subscription) {
+        peers.announce(&InterestChange { account, subject: subject.into(), queue: queue.into(), count });
+    }
+}
+
 /// A client's subscription as the interest knows it.
-pub(super) fn local(key: ClientKey, id: SubscriptionId) -> LocalSubscription {
+fn local(key: ClientKey, id: SubscriptionId) -> LocalSubscription {
     LocalSubscription { client: key.slot, slot: id.slot, generation: id.generation }
 }

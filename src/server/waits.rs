@@ -39,16 +39,18 @@ impl Waits {
         }
     }
 
-    /// A client may be read again.
+    /// A client that waited for something else than room may be read again.
     pub fn resume(&mut self, key: ClientKey) {
         self.resumed.push_back(key);
     }
 
-    /// The next client to read again. `has_room` says what is not full any more.
-    pub fn poll_resumed(&mut self, has_room: impl Fn(Full) -> bool) -> Option<ClientKey> {
-        if let Some(key) = self.resumed.pop_front() {
-            return Some(key);
-        }
+    /// The next client that may be read again and did not wait for room.
+    pub fn poll_resumed(&mut self) -> Option<ClientKey> {
+        self.resumed.pop_front()
+    }
+
+    /// The next client that waited for room where there is some now, as `has_room` says.
+    pub fn poll_unpaused(&mut self, has_room: impl Fn(Full) -> bool) -> Option<ClientKey> {
         for core in 0..self.shards.len() {
             let id = CoreId(core as u16);
             if !self.shards[core].is_empty() && has_room(Full::Shards(id)) {
