@@ -10,13 +10,28 @@ pub mod entry;
 pub mod format;
 mod live;
 pub mod options;
+mod prepare;
 mod reads;
 pub mod recovery;
 mod segments;
+mod state;
 mod sync;
 mod tail;
 mod writer;
 
-pub use live::{Activity, Admission, Figures, Log, NoRoom, ReadDone, StorageError};
+pub use live::Log;
 pub use options::{LogOptions, SyncPolicy};
-pub use recovery::{RecoveredItem, Recovery, RecoveryReport};
+pub use recovery::{OpenError, RecoveredItem, Recovery, RecoveryReport};
+pub use state::{Activity, Admission, Figures, NoRoom, ReadDone, StorageError};
+
+/// Takes the next of a row of numbers.
+fn next(number: &mut u64) -> u64 {
+    *number += 1;
+    *number - 1
+}
+
+#[cfg(test)]
+mod fake_disk;
+#[cfg(test)]
+#[path = "log_test.rs"]
+mod tests;
