@@ -62,7 +62,7 @@ pub async fn run<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message
             || next.deadline.is_some_and(|deadline| deadline <= now.monotonic)
             || has_input(engine, around);
         if !is_due {
-            wait(engine, around, next.deadline.map(|deadline| deadline - now.monotonic)).await?;
+            wait(engine, around, next.deadline.map(|deadline| deadline - now.monotonic)).await;
             now = clock.now();
             around.poller.query(&mut ready)?;
             ready.retain(|one| one.token != BELL);
@@ -81,20 +81,20 @@ pub async fn run<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message
 /// The number under which the bell is registered; sockets have others.
 pub const BELL: u64 = u64::MAX;
 
+/// How long a core that cannot wait for its sockets leaves them alone.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(5);
+
 fn has_input<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>) -> bool {
     around.disks.has_completion() || !around.mailbox.is_empty() || engine.has_letters()
 }
 
-/// Ends when there is something to do, or after `at_most`.
-async fn wait<E: Engine>(
-    engine: &mut E,
-    around: &mut Surroundings<E::Message>,
-    at_most: Option<Duration>,
-) -> io::Result<()> {
+/// Ends when there is something to do, or after `at_most`. Without a descriptor to wait with it ends after a moment, so that
+/// a core out of descriptors goes on, without spinning.
+async fn wait<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>, at_most: Option<Duration>) {
     around.mailbox.bell().fall_asleep();
     if has_input(engine, around) {
         around.mailbox.bell().wake_up();
-        return Ok(());
+        return;
     }
     let mut timer = pin!(async {
         match at_most {
@@ -110,8 +110,10 @@ async fn wait<E: Engine>(
         poller.poll_ready(context)
     })
     .await;
+    if result.is_err() {
+        glommio::timer::sleep(OUT_OF_DESCRIPTORS).await;
+    }
     around.mailbox.bell().wake_up();
-    result
 }
 
 /// Reads both clocks of a turn.

@@ -184,6 +184,29 @@ fn a_deadline_brings_a_turn_and_an_idle_core_takes_none() {
     cores.stop();
 }
 
+/// Not a test of behaviour: prints what 5,000 connections that say nothing cost.
+#[test]
+#[ignore = "a measurement"]
+fn measure_idle_connections() {
+    crate::executors::raise_open_files();
+    let cores = Cores::start(1, None);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..5000 {
+        clients.push(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        assert!(cores.senders[0].send(Letter::Connection(listener.accept().unwrap().0)).is_ok());
+    }
+    let used = || {
+        let times = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        Duration::new(times.tv_sec as u64, times.tv_nsec as u32)
+    };
+    std::thread::park_timeout(Duration::from_secs(1));
+    let before = used();
+    std::thread::park_timeout(Duration::from_secs(10));
+    println!("5,000 idle connections for 10 s: {:?} of CPU", used() - before);
+    cores.stop();
+}
+
 /// Not a test of behaviour: prints what a wake between two cores and an echo through a socket cost here.
 #[test]
 #[ignore = "a measurement"]

@@ -1,6 +1,8 @@
 //! A bounded ring between exactly one producer and one consumer on two threads.
 //! May import: nothing.
 //! Must not know: what travels through it, credits, wakes.
+//!
+//! The model of its interleavings: `RUSTFLAGS='--cfg loom' cargo test -p shards --no-default-features --lib ring::`.
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;

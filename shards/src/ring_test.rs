@@ -111,10 +111,18 @@ mod plain {
     }
 }
 
+/// Every interleaving with up to three preemptions; all of them take a minute and find no more.
+#[cfg(loom)]
+fn model(run: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(run);
+}
+
 #[cfg(loom)]
 #[test]
 fn every_interleaving_hands_over_every_value_once_and_in_order() {
-    loom::model(|| {
+    model(|| {
         let (mut producer, mut consumer) = ring(2);
         let pushing = loom::thread::spawn(move || {
             let mut values: VecDeque<Box<u32>> = (0..3).map(Box::new).collect();
@@ -139,7 +147,7 @@ fn every_interleaving_hands_over_every_value_once_and_in_order() {
 #[cfg(loom)]
 #[test]
 fn values_left_behind_are_dropped_by_the_last_end() {
-    loom::model(|| {
+    model(|| {
         let (mut producer, mut consumer) = ring(2);
         let pushing = loom::thread::spawn(move || {
             let _ = producer.push(Box::new(1));
