@@ -108,3 +108,74 @@ fn write_names(object: &mut Object<'_>, stream: &str, consumer: &str) {
 
 /// Room that most events fit in. Bytes.
 const JSON_LEN_USUAL: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Subject and text behind the head, which must be there.
+    fn encoded(advisory: &Advisory) -> (String, String) {
+        let now = WallTime(1_795_278_028_982_162_932);
+        let (subject, json) = encode(advisory, now, &mut Nuid::new(7));
+        let id = Nuid::new(7).id().map(char::from).iter().collect::<String>();
+        let head = format!(r#","id":"{id}","timestamp":"2026-11-21T16:20:28.982162932Z""#);
+        let json = String::from_utf8(json).unwrap();
+        assert!(json.contains(&head), "{json}");
+        (String::from_utf8(subject).unwrap(), json.replace(&head, ""))
+    }
+
+    /// Each is compared with what a running nats-server published.
+    #[test]
+    fn events_read_like_those_of_nats_server() {
+        let (stream, consumer) = ("ADV".to_owned(), "c".to_owned());
+        assert_eq!(
+            encoded(&Advisory::StreamUpdated { stream: stream.clone() }),
+            (
+                "$JS.EVENT.ADVISORY.STREAM.UPDATED.ADV".into(),
+                r#"{"type":"io.nats.jetstream.advisory.v1.stream_action","stream":"ADV","action":"modify"}"#
+                    .into()
+            )
+        );
+        let created = Advisory::ConsumerCreated { stream: stream.clone(), consumer: consumer.clone() };
+        assert_eq!(
+            encoded(&created),
+            (
+                "$JS.EVENT.ADVISORY.CONSUMER.CREATED.ADV.c".into(),
+                r#"{"type":"io.nats.jetstream.advisory.v1.consumer_action","stream":"ADV","consumer":"c","action":"create"}"#
+                    .into()
+            )
+        );
+        let terminated = Advisory::MessageTerminated {
+            stream: stream.clone(),
+            consumer: consumer.clone(),
+            consumer_seq: 3,
+            stream_seq: 3,
+            deliveries: 1,
+            reason: "why <not>".into(),
+        };
+        assert_eq!(
+            encoded(&terminated),
+            (
+                "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.ADV.c".into(),
+                r#"{"type":"io.nats.jetstream.advisory.v1.terminated","stream":"ADV","consumer":"c","consumer_seq":3,"stream_seq":3,"deliveries":1,"reason":"why \u003cnot\u003e"}"#
+                    .into()
+            )
+        );
+        let sample = Advisory::AckSample {
+            stream,
+            consumer,
+            consumer_seq: 1,
+            stream_seq: 1,
+            ack_time: 1_897_287,
+            deliveries: 1,
+        };
+        assert_eq!(
+            encoded(&sample),
+            (
+                "$JS.EVENT.METRIC.CONSUMER.ACK.ADV.c".into(),
+                r#"{"type":"io.nats.jetstream.metric.v1.consumer_ack","stream":"ADV","consumer":"c","consumer_seq":1,"stream_seq":1,"ack_time":1897287,"deliveries":1}"#
+                    .into()
+            )
+        );
+    }
+}

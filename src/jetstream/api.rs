@@ -89,10 +89,15 @@ impl Api {
             Route::Silent => Handling::Silent,
             Route::NoResponders => Handling::NoResponders,
             Route::To(Endpoint::DirectGet, target) => self.direct_get(now, table, &request, target),
+            // Consumers listen to this one themselves: without the stream nobody does.
+            Route::To(Endpoint::ConsumerReset, target)
+                if table.by_name(request.account, target.stream).is_none() =>
+            {
+                Handling::Silent
+            }
             Route::To(endpoint, target) => match self.decide(table, &request, endpoint, target) {
                 Ok(Step::Reply(payload)) => self.reply(request.account, Reply::Success(payload)),
                 Ok(Step::Ask(questions, expected)) => self.ask(now, &request, questions, expected, endpoint),
-                Ok(Step::Silent) => Handling::Silent,
                 Err(error) => self.reply(request.account, Reply::refusal(endpoint, &error)),
             },
         }

@@ -19,7 +19,6 @@ use shards::subject;
 pub enum Step {
     Reply(Vec<u8>),
     Ask(Vec<(ShardId, Request)>, Expected),
-    Silent,
 }
 
 /// What a request is decided with.
@@ -111,8 +110,6 @@ impl Desk<'_> {
                 Err(ApiError::new(10003))
             }
             Endpoint::StreamRestore => Err(ApiError::unserved(10062, "STREAM.RESTORE")),
-            // Consumers listen to this one themselves, so that an unknown one is silent.
-            Endpoint::ConsumerReset if self.stream(target).is_err() => Ok(Step::Silent),
             Endpoint::ConsumerReset => Err(ApiError::unserved(10204, "CONSUMER.RESET")),
             Endpoint::StreamSnapshot => {
                 self.stream(target).and(Err(ApiError::unserved(10064, "STREAM.SNAPSHOT")))

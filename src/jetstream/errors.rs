@@ -1,12 +1,11 @@
 //! Refusals as clients see them: one table of codes and descriptions, and the way from the engine's `Rejection`.
 
-#[path = "error_table.rs"]
-mod error_table;
+mod table;
 
 use super::json::encode::Object;
-use error_table::ERROR_TABLE;
 use shards::rejection::Rejection;
 use std::borrow::Cow;
+use table::ERROR_TABLE;
 
 /// A refused request. `err_code` is its stable identity, `code` is like an HTTP status.
 #[derive(Clone, Debug, PartialEq, Eq)]

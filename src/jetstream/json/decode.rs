@@ -116,6 +116,36 @@ impl Decoder {
         Ok(())
     }
 
+    /// A pointer to a struct; `null` unsets it.
+    pub fn optional<T: FromObject + Default>(
+        &mut self,
+        value: Value<'_>,
+        into: &mut Option<T>,
+    ) -> Result<(), String> {
+        if value.kind() == Kind::Null {
+            *into = None;
+            return Ok(());
+        }
+        self.object(value, into.get_or_insert_default())
+    }
+
+    /// A list of structs; `null` in it stands for an empty one.
+    pub fn objects<T: FromObject + Default>(
+        &mut self,
+        value: Value<'_>,
+        into: &mut Vec<T>,
+    ) -> Result<(), String> {
+        into.clear();
+        if self.is(value, Kind::Array, || format!("[]*server.{}", T::GO_NAME)) {
+            for value in value.elements() {
+                let mut element = T::default();
+                self.object(value, &mut element)?;
+                into.push(element);
+            }
+        }
+        Ok(())
+    }
+
     pub fn string(&mut self, value: Value<'_>, into: &mut String) {
         if self.is(value, Kind::String, || "string".to_owned()) {
             *into = value.string().into_owned();

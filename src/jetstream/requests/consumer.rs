@@ -1,12 +1,11 @@
 //! Requests to create or update a consumer, in all their forms.
 
-use super::Unserved;
 use crate::jetstream::endpoint::{CreateForm, Target};
 use crate::jetstream::errors::ApiError;
 use crate::jetstream::json::Value;
 use crate::jetstream::json::decode::{Decoder, FromObject, choice, is_string};
 use shards::consumer::config::{AckPolicy, ConsumerConfig, CreateAction, DeliverPolicy};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A consumer as a client wants it, checked against the subject of the request.
 #[derive(Clone, Debug)]
@@ -41,7 +40,7 @@ pub fn create(form: CreateForm, target: Target<'_>, body: &[u8]) -> Result<Consu
     if config.num_replicas > 1 {
         return Err(ApiError::new(10074));
     }
-    unserved.refuse(10012)?;
+    unserved.refuse()?;
     config.metadata = metadata.into_iter().collect();
     Ok(ConsumerRequest { config: Box::new(config), action, pedantic })
 }
@@ -183,6 +182,27 @@ impl RawConfig {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+}
+
+/// Fields with a value that asks for something which is not served.
+#[derive(Clone, Debug, Default)]
+struct Unserved(BTreeSet<&'static str>);
+
+impl Unserved {
+    /// Notes what the last occurrence of a field asked for.
+    fn note(&mut self, field: &'static str, is_off: bool) {
+        if is_off {
+            self.0.remove(field);
+        } else {
+            self.0.insert(field);
+        }
+    }
+
+    /// # Errors
+    /// 10012 with a sentence, if anything was asked for.
+    fn refuse(&self) -> Result<(), ApiError> {
+        self.0.first().map_or(Ok(()), |field| Err(ApiError::unserved(10012, field)))
     }
 }
 

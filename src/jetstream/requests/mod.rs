@@ -6,6 +6,7 @@ pub mod consumer;
 pub mod messages;
 pub mod paging;
 pub mod stream;
+mod unserved_stream;
 
 use super::API_LEVEL;
 use super::errors::ApiError;
@@ -87,27 +88,6 @@ pub fn decode_as_everything(body: &[u8]) {
     let _ = decode_optional::<paging::ConsumersRequest>(body);
     let _ = decode_optional::<paging::StreamInfoRequest>(body);
     let _ = expect_empty(body);
-}
-
-/// Fields with a value that asks for something which is not served.
-#[derive(Clone, Debug, Default)]
-struct Unserved(std::collections::BTreeSet<&'static str>);
-
-impl Unserved {
-    /// Notes what the last occurrence of a field asked for.
-    fn note(&mut self, field: &'static str, is_off: bool) {
-        if is_off {
-            self.0.remove(field);
-        } else {
-            self.0.insert(field);
-        }
-    }
-
-    /// # Errors
-    /// The error of this code with a sentence, if anything was asked for.
-    fn refuse(&self, err_code: u16) -> Result<(), ApiError> {
-        self.0.first().map_or(Ok(()), |field| Err(ApiError::unserved(err_code, field)))
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Requests to create and update a stream.
 
-use super::Unserved;
+use super::unserved_stream::UnservedStream;
 use crate::jetstream::errors::ApiError;
+use crate::jetstream::json::Value;
 use crate::jetstream::json::decode::{Decoder, FromObject, choice, is_string};
-use crate::jetstream::json::{Kind, Value};
 use shards::stream::config::{ConsumerLimits, Discard, Storage, StreamConfig};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub fn create(name: &str, body: &[u8]) -> Result<StreamRequest, ApiError> {
     if raw.config.sealed {
         return Err(ApiError::with(10052, "stream configuration for create can not be sealed"));
     }
-    if raw.config.mirror_direct && !raw.unserved.0.contains("mirror") {
+    if raw.config.mirror_direct && raw.unserved.mirror.is_none() {
         return Err(ApiError::with(10052, "stream has no mirror but does have mirror direct"));
     }
     raw.finish()
@@ -59,12 +59,11 @@ struct RawRequest {
     inactive_threshold: i64,
     metadata: BTreeMap<String, String>,
     pedantic: bool,
-    unserved: Unserved,
+    unserved: UnservedStream,
 }
 
 impl RawRequest {
     fn finish(self) -> Result<StreamRequest, ApiError> {
-        self.unserved.refuse(10052)?;
         let not_negative = |nanos: i64, refusal: &'static str| {
             u64::try_from(nanos).map(Duration::from_nanos).map_err(|_| ApiError::with(10052, refusal))
         };
@@ -75,6 +74,7 @@ impl RawRequest {
         config.consumer_limits.inactive_threshold =
             Duration::from_nanos(u64::try_from(self.inactive_threshold).unwrap_or(0));
         config.metadata = self.metadata.into_iter().collect();
+        self.unserved.refuse(&config, self.pedantic)?;
         Ok(StreamRequest { config, pedantic: self.pedantic })
     }
 }
@@ -123,75 +123,9 @@ impl FromObject for RawRequest {
             "allow_msg_ttl" => decoder.bool(value, &mut config.allow_msg_ttl),
             "metadata" => decoder.map(value, &mut self.metadata),
             "pedantic" => decoder.bool(value, &mut self.pedantic),
-            _ => return self.unserved_member(decoder, key, value),
+            _ => return self.unserved.member(decoder, key, value),
         }
         Ok(true)
-    }
-}
-
-impl RawRequest {
-    /// Fields that are read only to refuse what they ask for.
-    fn unserved_member(
-        &mut self,
-        decoder: &mut Decoder,
-        key: &str,
-        value: Value<'_>,
-    ) -> Result<bool, String> {
-        let unserved = &mut self.unserved;
-        match key {
-            "retention" => {
-                let limits = choice(value, &[("limits", true), ("interest", false), ("workqueue", false)])?;
-                unserved.note("retention", limits);
-            }
-            "compression" => {
-                if decoder.is(value, Kind::String, || "string".to_owned()) {
-                    let names = [("none", true), ("s2", false)];
-                    let none =
-                        choice(value, &names).map_err(|_| "unknown compression algorithm".to_owned())?;
-                    unserved.note("compression", none);
-                }
-            }
-            "persist_mode" => {
-                let default = choice(value, &[("default", true), ("", true), ("async", false)])?;
-                unserved.note("persist_mode", default);
-            }
-            "mirror" => {
-                let is_set = decoder.is(value, Kind::Object, || "server.StreamSource".to_owned());
-                unserved.note("mirror", !is_set);
-            }
-            "sources" => {
-                decoder.is(value, Kind::Array, || "[]*server.StreamSource".to_owned());
-                unserved.note("sources", value.is_zero());
-            }
-            "placement" => {
-                decoder.is(value, Kind::Object, || "server.Placement".to_owned());
-                unserved.note("placement", value.is_zero());
-            }
-            "subject_transform" => {
-                decoder.is(value, Kind::Object, || "server.SubjectTransformConfig".to_owned());
-                unserved.note("subject_transform", value.is_zero());
-            }
-            "republish" => {
-                let is_set = decoder.is(value, Kind::Object, || "server.RePublish".to_owned());
-                unserved.note("republish", !is_set);
-            }
-            "subject_delete_marker_ttl" => {
-                let mut nanos = 0;
-                decoder.duration(value, &mut nanos);
-                unserved.note("subject_delete_marker_ttl", nanos == 0);
-            }
-            _ => return Ok(self.unserved_switch(decoder, key, value)),
-        }
-        Ok(true)
-    }
-
-    fn unserved_switch(&mut self, decoder: &mut Decoder, key: &str, value: Value<'_>) -> bool {
-        let switches = ["allow_msg_counter", "allow_atomic", "allow_msg_schedules", "allow_batched"];
-        let Some(field) = switches.into_iter().find(|switch| *switch == key) else { return false };
-        let mut on = false;
-        decoder.bool(value, &mut on);
-        self.unserved.note(field, !on);
-        true
     }
 }
 
