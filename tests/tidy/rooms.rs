@@ -89,6 +89,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     (SERVER, "client", &["protocol", "limits"]),
     (SERVER, "accounts", &["client"]),
     (SERVER, "routing", &["limits"]),
+    (SERVER, "jetstream", &["limits", "routing"]),
     (SERVER, "server", &["client", "routing", "jetstream", "protocol", "limits"]),
     (SERVER, "cli", &["config"]),
     // The server's I/O.
