@@ -39,7 +39,7 @@ impl Consumer {
         if self.config.ack_policy == AckPolicy::None {
             return AckOutcome::NoAckListener;
         }
-        self.last_acked = Some(now.wall);
+        self.last_acked = now.wall;
         self.show_life(now);
         let answered = match payload {
             b"" | b"+ACK" | b"+OK" => self.acknowledge(now, &ack, true, out),
@@ -199,3 +199,7 @@ fn nak_delay(text: &[u8]) -> Option<Duration> {
     };
     Some(Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0)))
 }
+
+#[cfg(test)]
+#[path = "ack_test.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! The reply subject of a delivered message, by which it is acknowledged.
 
 use super::digits;
+use crate::headers;
 use crate::subject;
 
 /// What an ack subject says. The timestamp and the count of pending messages in it are for clients only.
@@ -35,7 +36,7 @@ impl<'a> AckSubject<'a> {
     }
 }
 
-/// Writes ack subjects of one consumer into one buffer.
+/// Writes ack subjects of one consumer, and header blocks that are not stored as they are sent, into one buffer.
 #[derive(Debug)]
 pub struct AckSubjectWriter {
     /// Begins with `$JS.ACK.<stream>.<consumer>`.
@@ -57,6 +58,25 @@ impl AckSubjectWriter {
             digits::put(&mut self.buffer, number);
         }
         &self.buffer
+    }
+
+    /// The ack subject, and behind it the header block of a message whose payload of `size` bytes is left out.
+    pub fn write_headers_only(&mut self, numbers: [u64; 5], block: &[u8], size: usize) -> (&[u8], &[u8]) {
+        let end = self.write(numbers).len();
+        if block.is_empty() {
+            headers::start(&mut self.buffer);
+        } else {
+            self.buffer.extend_from_slice(block.strip_suffix(b"\r\n").unwrap_or(block));
+        }
+        self.buffer.extend_from_slice(b"Nats-Msg-Size: ");
+        digits::put(&mut self.buffer, size as u64);
+        self.buffer.extend_from_slice(b"\r\n\r\n");
+        self.buffer.split_at(end)
+    }
+
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity()
     }
 }
 

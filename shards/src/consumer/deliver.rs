@@ -1,9 +1,7 @@
 //! What is delivered next, and its delivery. Two steps, because the bytes of a message may have to be read first.
 
-use super::digits;
 use super::pull::Taker;
 use super::{Consumer, Mode, ProgressChange};
-use crate::headers;
 use crate::ids::StreamSeq;
 use crate::messages::{MessageView, Messages};
 use crate::subscribers::{Delivery, Interest, Subscribers};
@@ -90,7 +88,7 @@ impl Consumer {
         } else {
             self.delivered_first(now, chosen.seq, consumer_seq, left);
         }
-        self.last_delivered = Some(now.wall);
+        self.last_delivered = now.wall;
         self.show_life(now);
     }
 
@@ -152,14 +150,13 @@ impl Consumer {
         numbers: [u64; 5],
         out: &mut impl Subscribers,
     ) -> bool {
-        let reply = self.ack_subject.write(numbers);
-        let (mut block, mut payload) = (message.headers, message.payload);
-        if self.config.headers_only {
-            self.headers.clear();
-            self.headers.extend_from_slice(message.headers);
-            append_size(&mut self.headers, payload.len());
-            (block, payload) = (&self.headers, b"");
-        }
+        let (reply, block, payload): (&[u8], &[u8], &[u8]) = if self.config.headers_only {
+            let size = message.payload.len();
+            let (reply, block) = self.ack_subject.write_headers_only(numbers, message.headers, size);
+            (reply, block, b"")
+        } else {
+            (self.ack_subject.write(numbers), message.headers, message.payload)
+        };
         let rest = reply.len() + block.len() + payload.len();
         let delivery = |to| Delivery {
             account: self.account,
@@ -248,14 +245,6 @@ impl Consumer {
     }
 }
 
-/// Adds `Nats-Msg-Size` behind the other headers.
-fn append_size(block: &mut Vec<u8>, size: usize) {
-    if block.is_empty() {
-        headers::start(block);
-    } else {
-        block.truncate(block.len() - 2);
-    }
-    block.extend_from_slice(b"Nats-Msg-Size: ");
-    digits::put(block, size as u64);
-    block.extend_from_slice(b"\r\n\r\n");
-}
+#[cfg(test)]
+#[path = "deliver_test.rs"]
+mod tests;

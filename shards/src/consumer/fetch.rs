@@ -130,3 +130,7 @@ impl Consumer {
 
 /// Level of the JetStream API that is served. NATS ADR-44.
 const API_LEVEL: u64 = 5;
+
+#[cfg(test)]
+#[path = "fetch_test.rs"]
+mod tests;

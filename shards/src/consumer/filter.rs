@@ -25,18 +25,24 @@ impl Filter {
 
     /// True if every filter lies inside `pattern`.
     pub fn is_inside(&self, pattern: &str) -> bool {
-        let inside = |filter: &Box<str>| subject::is_subset(filter.as_bytes(), pattern.as_bytes());
-        if self.patterns.is_empty() { pattern == ">" } else { self.patterns.iter().all(inside) }
+        let mut filters = self.patterns.iter();
+        match self.patterns.is_empty() {
+            true => pattern == ">",
+            false => filters.all(|filter| subject::is_subset(filter.as_bytes(), pattern.as_bytes())),
+        }
     }
 
     /// Whether some subject is matched by a filter and by `pattern`.
     pub fn touches(&self, pattern: &str) -> bool {
-        let collides = |filter: &Box<str>| subject::collide(filter.as_bytes(), pattern.as_bytes());
-        self.patterns.is_empty() || self.patterns.iter().any(collides)
+        let mut filters = self.patterns.iter();
+        self.patterns.is_empty()
+            || filters.any(|filter| subject::collide(filter.as_bytes(), pattern.as_bytes()))
     }
 
-    fn look(&self, subject: &[u8]) -> bool {
-        self.patterns.iter().any(|pattern| subject::matches(pattern.as_bytes(), subject))
+    /// Whether a subject matches, looked up without its number.
+    pub fn wants(&self, subject: &[u8]) -> bool {
+        self.patterns.is_empty()
+            || self.patterns.iter().any(|pattern| subject::matches(pattern.as_bytes(), subject))
     }
 }
 
@@ -61,7 +67,7 @@ impl SubjectFilter for Filter {
         }
         let (at, shift) = (id.0 as usize / 4, id.0 % 4 * 2);
         if at >= FILTER_MEMORY_LEN_MAX {
-            return self.look(subject);
+            return self.wants(subject);
         }
         if at >= self.remembered.len() {
             self.remembered.resize(at + 1, 0);
@@ -70,7 +76,7 @@ impl SubjectFilter for Filter {
         if pair & KNOWN != 0 {
             return pair & WANTED != 0;
         }
-        let wanted = self.look(subject);
+        let wanted = self.wants(subject);
         self.remembered[at] |= (KNOWN | if wanted { WANTED } else { 0 }) << shift;
         wanted
     }

@@ -48,3 +48,7 @@ impl Consumer {
 }
 
 const GRACE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+#[path = "inactivity_test.rs"]
+mod tests;

@@ -60,6 +60,7 @@ impl Consumer {
     }
 }
 
-fn sequences(pair: SequencePair, last_active: Option<WallTime>) -> SequenceInfo {
+fn sequences(pair: SequencePair, last_active: WallTime) -> SequenceInfo {
+    let last_active = Some(last_active).filter(|&time| time != WallTime::default());
     SequenceInfo { consumer_seq: pair.consumer_seq, stream_seq: pair.stream_seq, last_active }
 }

@@ -74,10 +74,10 @@ pub struct Consumer {
     /// What `next` named and `deliver` has not got yet.
     chosen: Option<Chosen>,
     ack_subject: AckSubjectWriter,
-    /// For headers that a message does not have as it is stored.
-    headers: Vec<u8>,
-    last_delivered: Option<WallTime>,
-    last_acked: Option<WallTime>,
+    /// 0: not since the start.
+    last_delivered: WallTime,
+    /// 0: not since the start.
+    last_acked: WallTime,
     /// Last sign of life of a client.
     active_at: Instant,
     /// When to look whether the consumer is inactive.
@@ -134,10 +134,11 @@ impl Consumer {
         self
     }
 
-    /// Repeats what `take_progress` gave.
+    /// Repeats what `take_progress` gave. Changes that the state has already, because it was encoded after them, are passed
+    /// over.
     pub fn replay(&mut self, progress: &[u8]) -> Result<(), Malformed> {
         let (policy, state) = (self.config.ack_policy, &mut self.state);
-        progress::decode(progress, |change| state.apply(policy, &change))
+        progress::decode(progress, |number, change| state.replay(policy, number, change))
     }
 
     /// A replayed update: takes the configuration, which `update` was given before the restart.
@@ -240,9 +241,8 @@ impl Consumer {
             mode,
             chosen: None,
             ack_subject: AckSubjectWriter::new(stream, &config.name),
-            headers: Vec::new(),
-            last_delivered: None,
-            last_acked: None,
+            last_delivered: WallTime::default(),
+            last_acked: WallTime::default(),
             active_at: Instant::default(),
             inactive_at: None,
             delete: false,
@@ -273,8 +273,8 @@ impl Consumer {
 
     /// Applies a change and queues it for the log.
     fn record(&mut self, change: ProgressChange) {
+        self.progress.push(self.state.changes, change);
         self.state.apply(self.config.ack_policy, &change);
-        self.progress.push(change);
         // An empty set of unacked messages leaves nothing to deliver again.
         if self.state.ack_pending.is_empty() {
             self.redelivery.clear();
@@ -314,6 +314,6 @@ impl Consumer {
 }
 
 #[cfg(test)]
-mod consumer_test;
-#[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod replay_test;

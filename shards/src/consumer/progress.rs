@@ -24,13 +24,59 @@ pub enum ProgressChange {
     Purged { first: u64, next: u64 },
 }
 
+impl ProgressChange {
+    /// Messages of a run; 1 for everything else.
+    pub fn units(&self) -> u64 {
+        match *self {
+            ProgressChange::Delivered { count, .. } | ProgressChange::Acked { count, .. } => count,
+            _ => 1,
+        }
+    }
+
+    /// What is left behind the first `units`.
+    pub fn after(self, units: u64) -> Option<ProgressChange> {
+        if units >= self.units() {
+            return None;
+        }
+        Some(match self {
+            ProgressChange::Delivered { consumer_seq, stream_seq, count, time } => {
+                ProgressChange::Delivered {
+                    consumer_seq: consumer_seq + units,
+                    stream_seq: stream_seq + units,
+                    count: count - units,
+                    time,
+                }
+            }
+            ProgressChange::Acked { stream_seq, count } => {
+                ProgressChange::Acked { stream_seq: stream_seq + units, count: count - units }
+            }
+            other => other,
+        })
+    }
+
+    /// Whether every sequence is one that a stream or consumer can have.
+    fn is_sane(&self) -> bool {
+        let (a, b) = match *self {
+            ProgressChange::Delivered { consumer_seq, stream_seq, count, .. } => {
+                (consumer_seq.saturating_add(count), stream_seq.saturating_add(count))
+            }
+            ProgressChange::Redelivered { consumer_seq, stream_seq, .. }
+            | ProgressChange::AckedAll { consumer_seq, stream_seq } => (consumer_seq, stream_seq),
+            ProgressChange::Acked { stream_seq, count } => (stream_seq.saturating_add(count), 0),
+            ProgressChange::Restarted { stream_seq, .. }
+            | ProgressChange::GivenUp { stream_seq, .. }
+            | ProgressChange::Dropped { stream_seq } => (stream_seq, 0),
+            ProgressChange::Purged { first, next } => (first, next),
+        };
+        a.max(b) <= SEQUENCE_MAX
+    }
+}
+
 /// The changes that the log does not have yet, as bytes. A run of deliveries or acks is one record.
 #[derive(Debug, Default)]
 pub struct Progress {
-    bytes: Vec<u8>,
-    /// The newest change, which may still grow.
-    open: Option<ProgressChange>,
-    context: Context,
+    /// Made with the first change, so that an idle consumer is small.
+    batch: Option<Box<Batch>>,
     /// Nothing is kept.
     volatile: bool,
 }
@@ -42,46 +88,67 @@ impl Progress {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.open.is_none() && self.bytes.is_empty()
+        self.batch.as_ref().is_none_or(|batch| batch.open.is_none())
     }
 
-    /// Bytes that `take` would append, at most one short record less.
+    /// Bytes that `take` would append, but for one short record.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.batch.as_ref().map_or(0, |batch| batch.bytes.len())
     }
 
-    pub fn push(&mut self, change: ProgressChange) {
-        if self.volatile {
-            return;
+    /// `number`: changes before this one, in the consumer's whole life.
+    pub fn push(&mut self, number: u64, change: ProgressChange) {
+        if !self.volatile {
+            self.batch.get_or_insert_default().push(number, change);
         }
-        if let Some(open) = &mut self.open {
-            if extend(open, &change) {
-                return;
-            }
-            if self.bytes.is_empty() {
-                self.bytes.put_u8(VERSION);
-            }
-            self.context.encode(open, &mut self.bytes);
-        }
-        self.open = Some(change);
     }
 
     /// Moves everything to the end of `out`.
     pub fn take(&mut self, out: &mut Vec<u8>) {
-        let Some(open) = self.open.take() else { return };
-        if self.bytes.is_empty() {
-            self.bytes.put_u8(VERSION);
+        if let Some(batch) = &mut self.batch {
+            batch.take(out);
         }
-        self.context.encode(&open, &mut self.bytes);
+    }
+}
+
+/// Encoded changes, and the newest one, which may still grow.
+#[derive(Debug, Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    open: Option<ProgressChange>,
+    context: Context,
+}
+
+impl Batch {
+    fn push(&mut self, number: u64, change: ProgressChange) {
+        if let Some(open) = &mut self.open {
+            if extend(open, &change) {
+                return;
+            }
+            self.close();
+        } else {
+            self.bytes.put_u8(VERSION);
+            self.bytes.put_varint(number);
+        }
+        self.open = Some(change);
+    }
+
+    fn take(&mut self, out: &mut Vec<u8>) {
+        self.close();
         out.extend_from_slice(&self.bytes);
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_WHEN_EMPTY);
         self.context = Context::default();
     }
+
+    fn close(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        self.context.encode(&open, &mut self.bytes);
+    }
 }
 
-/// Reads what `take` wrote and hands each change to `apply`.
-pub fn decode(bytes: &[u8], mut apply: impl FnMut(ProgressChange)) -> Result<(), Malformed> {
+/// Reads what `take` wrote and hands each change to `apply`, with the number of changes before it.
+pub fn decode(bytes: &[u8], mut apply: impl FnMut(u64, ProgressChange)) -> Result<(), Malformed> {
     if bytes.is_empty() {
         return Ok(());
     }
@@ -89,9 +156,18 @@ pub fn decode(bytes: &[u8], mut apply: impl FnMut(ProgressChange)) -> Result<(),
     if reader.u8()? != VERSION {
         return Err(Malformed);
     }
+    let mut number = reader.varint()?;
+    if number > SEQUENCE_MAX {
+        return Err(Malformed);
+    }
     let mut context = Context::default();
     while reader.remaining() > 0 {
-        apply(context.decode(&mut reader)?);
+        let change = context.decode(&mut reader)?;
+        if !change.is_sane() {
+            return Err(Malformed);
+        }
+        apply(number, change);
+        number += change.units();
     }
     Ok(())
 }
@@ -245,6 +321,9 @@ fn run(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
 /// First byte of every batch.
 const VERSION: u8 = 1;
 
+/// Above it no sequence is believed. Far beyond what a stream can hold, and one more does not overflow.
+pub const SEQUENCE_MAX: u64 = 1 << 62;
+
 /// Longest run in one record. Messages. A longer one makes several records.
 const RUN_MAX: u64 = 65_536;
 
@@ -271,13 +350,13 @@ mod tests {
     #[test]
     fn a_run_of_deliveries_and_one_of_acks_are_two_records() {
         let mut progress = Progress::default();
-        (1..=1000).for_each(|seq| progress.push(delivered(seq)));
-        (101..=1100).for_each(|stream_seq| progress.push(ProgressChange::Acked { stream_seq, count: 1 }));
+        (1..=1000).for_each(|seq| progress.push(0, delivered(seq)));
+        (101..=1100).for_each(|stream_seq| progress.push(0, ProgressChange::Acked { stream_seq, count: 1 }));
         let mut bytes = Vec::new();
         progress.take(&mut bytes);
         assert!(progress.is_empty() && bytes.len() < 20, "{}", bytes.len());
         let mut changes = Vec::new();
-        decode(&bytes, |change| changes.push(change)).unwrap();
+        decode(&bytes, |_, change| changes.push(change)).unwrap();
         assert_eq!(
             changes,
             [
@@ -302,7 +381,7 @@ mod tests {
                 redeliveries: 2,
                 time: WallTime(u64::MAX),
             },
-            ProgressChange::Acked { stream_seq: u64::MAX, count: 1 },
+            ProgressChange::Acked { stream_seq: 1 << 60, count: 1 },
             ProgressChange::AckedAll { consumer_seq: 3, stream_seq: 1 },
             ProgressChange::Restarted { stream_seq: 6, time: WallTime(0) },
             ProgressChange::GivenUp { stream_seq: 6, deliveries: 5 },
@@ -310,11 +389,11 @@ mod tests {
             ProgressChange::Purged { first: 7, next: 12 },
         ];
         let mut progress = Progress::default();
-        changes.iter().for_each(|&change| progress.push(change));
+        changes.iter().for_each(|&change| progress.push(0, change));
         let mut bytes = Vec::new();
         progress.take(&mut bytes);
         let mut read = Vec::new();
-        decode(&bytes, |change| read.push(change)).unwrap();
+        decode(&bytes, |_, change| read.push(change)).unwrap();
         assert_eq!(read, changes);
     }
 }

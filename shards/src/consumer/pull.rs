@@ -331,3 +331,7 @@ pub fn send(account: AccountId, to: &[u8], block: &[u8], out: &mut impl Subscrib
 
 /// A full queue is swept at most this often. nats-server, server/consumer.go: `processNextMsgRequest`.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+#[path = "pull_test.rs"]
+mod tests;

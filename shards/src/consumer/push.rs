@@ -167,3 +167,7 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 
 /// Largest window; the first is a sixteenth of it. Bytes. nats-server: `JsFlowControlMaxPending`.
 const WINDOW_MAX: usize = 32 << 20;
+
+#[cfg(test)]
+#[path = "push_test.rs"]
+mod tests;

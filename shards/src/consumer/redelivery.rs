@@ -130,3 +130,7 @@ impl Consumer {
 
 /// About ten times what it takes to look at one unacked message.
 const LOOK_COST: Duration = Duration::from_nanos(20);
+
+#[cfg(test)]
+#[path = "redelivery_test.rs"]
+mod tests;

@@ -36,3 +36,7 @@ fn at_time(config: &ConsumerConfig, filter: &mut Filter, messages: &impl Message
     let moves = !filter.is_all() && first_match < messages.last_seq().0;
     if moves { start.max(first_match) } else { start }
 }
+
+#[cfg(test)]
+#[path = "start_test.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::config::AckPolicy;
 use super::pending::{AckPending, Unacked};
-use super::progress::ProgressChange;
+use super::progress::{ProgressChange, SEQUENCE_MAX};
 use crate::encoding::{Malformed, Reader, Write};
 use crate::time::{Instant, WallTime};
 use std::collections::BTreeMap;
@@ -28,6 +28,8 @@ pub struct State {
     /// Policy `last_per_subject`: the stream's last sequence at creation, up to which only the last message of each
     /// subject is delivered. 0: none.
     pub resume: u64,
+    /// Changes so far; each message of a run counts.
+    pub changes: u64,
 }
 
 impl State {
@@ -42,7 +44,17 @@ impl State {
         1 + self.redelivered.get(&stream_seq).copied().unwrap_or(0)
     }
 
+    /// Applies a change from the log, as far as it is not part of the state. `number`: changes before it.
+    pub fn replay(&mut self, policy: AckPolicy, number: u64, change: ProgressChange) {
+        let known = self.changes.saturating_sub(number);
+        if let Some(rest) = change.after(known) {
+            self.changes = self.changes.max(number);
+            self.apply(policy, &rest);
+        }
+    }
+
     pub fn apply(&mut self, policy: AckPolicy, change: &ProgressChange) {
+        self.changes += change.units();
         match *change {
             ProgressChange::Delivered { consumer_seq, stream_seq, count, time } => {
                 for n in 0..count {
@@ -81,6 +93,9 @@ impl State {
                     self.raise_floor(SequencePair { consumer_seq: entry.consumer_seq, stream_seq: 0 });
                 }
                 self.redelivered.remove(&stream_seq);
+                if self.ack_pending.is_empty() {
+                    self.ack_floor = self.delivered;
+                }
             }
             ProgressChange::Purged { first, next } => self.purge(first, next),
         }
@@ -160,6 +175,7 @@ impl State {
             out.put_varint(pair.stream_seq);
         }
         out.put_varint(self.resume);
+        out.put_varint(self.changes);
         out.put_varint(self.ack_pending.len() as u64);
         let mut previous = 0;
         for entry in self.ack_pending.iter() {
@@ -185,7 +201,11 @@ impl State {
         if ack_floor.consumer_seq > delivered.consumer_seq || ack_floor.stream_seq > delivered.stream_seq {
             return Err(Malformed);
         }
-        let mut state = State { delivered, ack_floor, resume: reader.varint()?, ..State::default() };
+        let (resume, changes) = (reader.varint()?, reader.varint()?);
+        if [delivered.consumer_seq, delivered.stream_seq, resume, changes].iter().any(|&n| n > SEQUENCE_MAX) {
+            return Err(Malformed);
+        }
+        let mut state = State { delivered, ack_floor, resume, changes, ..State::default() };
         let mut seq = 0u64;
         for _ in 0..reader.varint()? {
             seq = next_key(seq, reader.varint()?)?;

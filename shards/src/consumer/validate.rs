@@ -18,7 +18,7 @@ impl ConsumerConfig {
     ) -> Result<ConsumerConfig, Rejection> {
         let mut corrections = Corrections { pedantic };
         self.clamp(&mut corrections)?;
-        self.default(limits, &mut corrections)?;
+        self.fill_defaults(limits, &mut corrections)?;
         self.check_names_and_replicas()?;
         self.check_timing()?;
         if self.is_push() {
@@ -59,7 +59,7 @@ impl ConsumerConfig {
         corrections.not_negative(&mut self.inactive_threshold, "inactive_threshold must not be negative")
     }
 
-    fn default(&mut self, limits: &Limits<'_>, corrections: &mut Corrections) -> Result<(), Rejection> {
+    fn fill_defaults(&mut self, limits: &Limits<'_>, corrections: &mut Corrections) -> Result<(), Rejection> {
         if !self.is_push() && self.max_waiting == 0 {
             self.max_waiting = MAX_WAITING_DEFAULT;
         }
@@ -267,6 +267,7 @@ impl ConsumerConfig {
             .retain(|(key, _)| !matches!(key.as_str(), "_nats.ver" | "_nats.level" | REQUIRED_LEVEL));
         self.metadata.push((REQUIRED_LEVEL.to_owned(), "0".to_owned()));
         self.metadata.sort();
+        self.metadata.shrink_to_fit();
     }
 }
 
