@@ -1,5 +1,6 @@
 //! What one core tells another: who listens where, and messages for those who do.
 
+use crate::limits::SPARE_MAIL_BYTES_MAX;
 use shards::ids::AccountId;
 
 /// Everything one core has for another in one turn. One slot of the messages lane; waits and grows while the ring is full.
@@ -192,7 +193,7 @@ impl MessageBatch {
 
     /// Empties the batch, keeping a usual amount of memory.
     pub fn clear(&mut self) {
-        if self.bytes.capacity() > SPARE_BYTES_MAX {
+        if self.bytes.capacity() > SPARE_MAIL_BYTES_MAX {
             self.bytes = Vec::new();
         }
         self.bytes.clear();
@@ -206,9 +207,6 @@ impl<'a> MailMessage<'a> {
         self.queues.split(|&byte| byte == b' ').filter(|name| !name.is_empty())
     }
 }
-
-/// Memory of a batch that is kept for the next one. Bytes.
-const SPARE_BYTES_MAX: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {

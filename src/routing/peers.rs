@@ -7,6 +7,7 @@
 //! queued for every subscriber.
 
 use super::mail::{CoreMail, Credit, InterestChange, Message};
+use crate::limits::{LANE_BYTES_MAX, LANE_MESSAGES_MAX};
 use shards::ids::CoreId;
 use std::collections::VecDeque;
 
@@ -117,7 +118,7 @@ impl Peers {
     /// Whether the messages lane to a core has credit.
     pub fn has_room(&self, to: CoreId) -> bool {
         let outstanding = self.peers[usize::from(to.0)].outstanding;
-        outstanding.messages < LANE_CREDIT.messages && outstanding.bytes < LANE_CREDIT.bytes
+        outstanding.messages < LANE_MESSAGES_MAX && outstanding.bytes < LANE_BYTES_MAX
     }
 
     /// Notes what a mail says about our own mails to its sender. Its events are the caller's to handle; then it calls
@@ -199,13 +200,9 @@ impl Peer {
 impl Credit {
     /// Enough for a mail of its own: the other side may be waiting for it.
     fn is_large(self) -> bool {
-        self.messages * 4 >= LANE_CREDIT.messages || self.bytes * 4 >= LANE_CREDIT.bytes
+        self.messages * 4 >= LANE_MESSAGES_MAX || self.bytes * 4 >= LANE_BYTES_MAX
     }
 }
-
-/// Room of the messages lane between two cores, in each direction. Full: publishers of the sending core are not read, its
-/// consumers stay where they are; each connection may exceed it by the one message whose receivers were not yet known.
-pub const LANE_CREDIT: Credit = Credit { messages: 16_384, bytes: 8 << 20 };
 
 #[cfg(test)]
 mod tests {

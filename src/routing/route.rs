@@ -2,6 +2,7 @@
 
 use super::queue_names::QueueId;
 use super::service::{Home, Service};
+use crate::limits::{ROUTES_MAX, ROUTES_MIN};
 use shards::hashing::hash_bytes;
 use shards::ids::CoreId;
 
@@ -278,14 +279,6 @@ impl RouteCache {
         }
     }
 }
-
-/// Places of a new cache. A power of two.
-const ROUTES_MIN: usize = 64;
-
-/// Most places of a cache. A power of two. Full: a route replaces another, which is worked out again when next needed.
-const ROUTES_MAX: usize = 16_384;
-
-const _: () = assert!(ROUTES_MIN.is_power_of_two() && ROUTES_MAX.is_power_of_two());
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use super::Server;
 use crate::client::Delivery;
+use crate::limits::QUEUE_HOPS_MAX;
 use crate::routing::mail::{CoreMail, MailMessage, Message};
 use crate::routing::peers::Peers;
 use crate::routing::route::{Member, RouteIndex};
@@ -103,7 +104,7 @@ impl Server {
                 continue;
             }
             // The members here went while the message was under way. It is passed on as a route would.
-            let elsewhere = queue.filter(|_| mail.hops < HOPS_MAX).and_then(|queue| {
+            let elsewhere = queue.filter(|_| mail.hops < QUEUE_HOPS_MAX).and_then(|queue| {
                 route.candidates(queue, random).find_map(|member| match member {
                     Member::Core { core, .. } => Some(core),
                     Member::Local(_) => None,
@@ -142,7 +143,3 @@ fn delivery<'a>(message: &Message<'a>) -> Delivery<'a> {
         payload: message.payload,
     }
 }
-
-/// How often a message for a queue group is passed on to another core because its members have just gone. Beyond it the
-/// message is dropped and counted.
-const HOPS_MAX: u8 = 3;

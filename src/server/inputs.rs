@@ -1,6 +1,9 @@
 //! What waits to be handed to shards, here or on other cores, and how much of it there may be.
 
 use crate::client::action::Publish;
+use crate::limits::{
+    LENT_BYTES_MAX, LENT_ITEMS_MAX, QUEUED_INPUTS_MAX, SPARE_BATCH_ITEMS_MAX, SPARE_BATCHES_MAX,
+};
 use crate::routing::service::Home;
 use bytes::{Buf, Bytes, BytesMut};
 use shards::core_server::ShardInput;
@@ -78,7 +81,7 @@ impl ShardInputs {
     /// whose bytes are in memory anyway.
     pub fn has_room(&self, core: CoreId) -> bool {
         let lent = &self.lent[usize::from(core.0)];
-        lent.items < LENT_ITEMS_MAX && lent.bytes < LENT_BYTES_MAX && lent.queued < QUEUED_MAX
+        lent.items < LENT_ITEMS_MAX && lent.bytes < LENT_BYTES_MAX && lent.queued < QUEUED_INPUTS_MAX
     }
 
     /// Adds a message that lies in the chunk in hand.
@@ -215,7 +218,7 @@ impl ShardInputs {
         batch.chunks.clear();
         batch.items.clear();
         (batch.credit_items, batch.credit_bytes) = (0, 0);
-        if self.spare.len() < SPARE_MAX && batch.items.capacity() <= SPARE_ITEMS_MAX {
+        if self.spare.len() < SPARE_BATCHES_MAX && batch.items.capacity() <= SPARE_BATCH_ITEMS_MAX {
             self.spare.push(batch);
         }
     }
@@ -277,16 +280,3 @@ fn span(chunk: &[u8], part: &[u8]) -> Span {
     debug_assert!(start + part.len() <= chunk.len());
     Span { start: start as u32, len: part.len() as u32 }
 }
-
-/// Items lent to the shards of one core. Full: clients that publish to them are not read.
-pub(super) const LENT_ITEMS_MAX: u64 = 65_536;
-
-/// Bytes of these items. Full: as above.
-pub(super) const LENT_BYTES_MAX: u64 = 16 << 20;
-
-/// Inputs of the shards of one core that wait for room in its lane. Full: as above.
-const QUEUED_MAX: usize = 4096;
-
-/// Empty batches kept for use, and the largest that is worth keeping, in items.
-const SPARE_MAX: usize = 64;
-const SPARE_ITEMS_MAX: usize = 16_384;

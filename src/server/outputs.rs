@@ -1,7 +1,7 @@
 //! The server as the world of this core's shards.
 
 use super::Server;
-use crate::routing::mail::Message;
+use crate::routing::mail::{CoreMail, Message};
 use shards::core_server::ShardInput;
 use shards::ids::{AccountId, CoreId, ShardId};
 use shards::lanes::CoreMessage;
@@ -89,7 +89,7 @@ impl Server {
     }
 
     /// Queues something urgent for the replies lane.
-    pub(super) fn reply(&mut self, core: CoreId, message: CoreMessage<Box<crate::routing::mail::CoreMail>>) {
+    pub(super) fn reply(&mut self, core: CoreId, message: CoreMessage<Box<CoreMail>>) {
         self.replies[usize::from(core.0)].push_back(message);
         self.wakes[usize::from(core.0)].urgent = true;
     }

@@ -1,6 +1,7 @@
 //! The server as the turn of its core sees it.
 
 use super::Server;
+use crate::limits::{LENT_BYTES_MAX, LENT_ITEMS_MAX};
 use crate::routing::mail::CoreMail;
 use shards::core_server::{CoreServer, ShardInput};
 use shards::ids::{CoreId, ShardId};
@@ -129,5 +130,5 @@ impl Server {
 }
 
 /// Credit that may stay unknown to its owner while it sleeps: a quarter of all there is.
-const RETURN_ITEMS_MAX: u64 = super::inputs::LENT_ITEMS_MAX / 4;
-const RETURN_BYTES_MAX: u64 = super::inputs::LENT_BYTES_MAX / 4;
+const RETURN_ITEMS_MAX: u64 = LENT_ITEMS_MAX / 4;
+const RETURN_BYTES_MAX: u64 = LENT_BYTES_MAX / 4;
