@@ -48,4 +48,8 @@ pub const SPARE_MAIL_BYTES_MAX: usize = 256 << 10;
 /// the message is dropped and counted.
 pub const QUEUE_HOPS_MAX: u8 = 3;
 
+/// How long a client is not read after it published to a subscriber that has more than three quarters of `max_pending` queued.
+/// At most once per read. nats-server waits 2 to 10 ms (server/client.go: stalledWait).
+pub const STALL_TIME: Duration = Duration::from_millis(5);
+
 const _: () = assert!(ROUTES_MIN.is_power_of_two() && ROUTES_MAX.is_power_of_two());

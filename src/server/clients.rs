@@ -29,6 +29,8 @@ pub struct Connected {
     pub paused: bool,
     /// It is not read for a reason of its own: credentials that are being checked, PONGs that wait.
     pub waits: bool,
+    /// It was stalled for the bytes in hand.
+    pub stalled: bool,
     /// It is in the list of clients with output.
     dirty: bool,
     /// Its end was noticed.
@@ -46,7 +48,7 @@ pub struct Removal {
 }
 
 /// Lives on: its core.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clients {
     slots: Vec<Slot>,
     free: Vec<u32>,
@@ -56,6 +58,10 @@ pub struct Clients {
     /// For each client with a timer one entry at or before it; entries of an earlier state are skipped when they come up.
     timers: BinaryHeap<Reverse<(Instant, ClientKey)>>,
     count: usize,
+    /// A client with more than this queued is crowded. Bytes.
+    crowded_above: usize,
+    /// A crowded client was delivered to since `take_crowded`.
+    crowded: bool,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +71,21 @@ struct Slot {
 }
 
 impl Clients {
+    /// `max_pending`: what may be queued to one client. Bytes.
+    pub fn new(max_pending: usize) -> Self {
+        Clients {
+            slots: Vec::new(),
+            free: Vec::new(),
+            dirty: VecDeque::new(),
+            ended: VecDeque::new(),
+            removals: Vec::new(),
+            timers: BinaryHeap::new(),
+            count: 0,
+            crowded_above: max_pending / 4 * 3,
+            crowded: false,
+        }
+    }
+
     pub fn insert(&mut self, client: Client) -> ClientKey {
         let connected = Box::new(Connected {
             client,
@@ -73,6 +94,7 @@ impl Clients {
             pings: 0,
             paused: false,
             waits: false,
+            stalled: false,
             dirty: false,
             ended: false,
             armed: None,
@@ -141,11 +163,17 @@ impl Clients {
                 return false;
             }
         }
+        self.crowded |= connected.client.pending_len() > self.crowded_above;
         if !connected.dirty {
             connected.dirty = true;
             self.dirty.push_back(key);
         }
         true
+    }
+
+    /// Whether a delivery since the last call went to a client that reads too slowly and may soon be closed for it.
+    pub fn take_crowded(&mut self) -> bool {
+        std::mem::take(&mut self.crowded)
     }
 
     /// To be called after anything was done to a client: notices its end, its output and its next timer.

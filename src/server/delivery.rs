@@ -17,6 +17,8 @@ pub struct Sent {
     pub remote: bool,
     /// The lane to this core is full now.
     pub full: Option<CoreId>,
+    /// Somebody here reads too slowly.
+    pub crowded: bool,
 }
 
 impl Server {
@@ -61,6 +63,7 @@ impl Server {
         counters.out_messages += copies;
         counters.out_bytes += copies * bytes;
         sent.received |= copies > 0;
+        sent.crowded = clients.take_crowded();
         sent
     }
 
@@ -73,6 +76,8 @@ impl Server {
         for message in mail.messages.iter() {
             self.handle_mail_message(&message);
         }
+        // Publishers of other cores are not stalled: routes never are.
+        self.clients.take_crowded();
         self.settle();
         self.peers.handled(from, mail);
     }

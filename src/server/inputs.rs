@@ -8,7 +8,6 @@ use crate::routing::service::Home;
 use bytes::{Buf, Bytes, BytesMut};
 use shards::core_server::ShardInput;
 use shards::ids::{AccountId, CoreId, Origin, ShardId};
-use shards::shard::ShardMessage;
 use shards::shard::request::{Batch, Item, ItemKind, ReplyTo, Request, Span};
 use std::collections::VecDeque;
 
@@ -27,6 +26,7 @@ pub struct ShardInputs {
     chunk: u64,
     /// Batches that refer to the chunk in hand.
     open: Vec<OpenChunk>,
+    #[expect(clippy::vec_box, reason = "batches travel in their boxes")]
     spare: Vec<Box<Batch>>,
     /// Where `poll_own` looks first.
     next: usize,
@@ -143,11 +143,6 @@ impl ShardInputs {
         let queue = &mut self.shards[usize::from(shard.0)];
         queue.queue.push_back(input);
         self.lent[usize::from(queue.home.0)].queued += 1;
-    }
-
-    /// Adds a message for a shard of this core.
-    pub fn push_message(&mut self, shard: ShardId, message: ShardMessage) {
-        self.push(shard, ShardInput::Message(message));
     }
 
     /// Tells every shard of this core that subscribers changed.

@@ -94,9 +94,9 @@ impl Server {
             seed,
         };
         Server {
+            clients: Clients::new(settings.max_pending),
             settings,
             now: Now::default(),
-            clients: Clients::default(),
             interest: Interest::default(),
             peers: Peers::new(topology.core, topology.cores),
             inputs: ShardInputs::new(topology.core, topology.cores, &topology.homes),

@@ -57,6 +57,7 @@ impl Server {
         let has_room = |full| match full {
             Full::Shards(core) => inputs.has_room(core),
             Full::Messages(core) => peers.has_room(core),
+            Full::Subscriber => true,
         };
         while let Some(key) = self.waits.poll_unpaused(has_room) {
             if let Some(connected) = self.clients.get_mut(key) {
@@ -89,16 +90,20 @@ impl Server {
                     None
                 }
                 Next::Do(Action::Close) => return Reading::Closed,
-                Next::NeedMore { at_least } => return Reading::Continue { at_least },
+                Next::NeedMore { at_least } => {
+                    connected.stalled = false;
+                    return Reading::Continue { at_least };
+                }
                 Next::Wait => {
                     connected.waits = true;
                     return Reading::Pause;
                 }
             };
             if let Some(full) = full {
-                self.waits.pause(key, full);
+                self.waits.pause(self.now.monotonic, key, full);
                 if let Some(connected) = self.clients.get_mut(key) {
                     connected.paused = true;
+                    connected.stalled |= full == Full::Subscriber;
                 }
                 return Reading::Pause;
             }
@@ -131,10 +136,15 @@ impl Server {
             let sent = self.fan_out(index, &message, skip);
             received = sent.received;
             full = sent.full.map(Full::Messages);
-            if sent.remote
+            if (sent.remote || sent.crowded)
                 && let Some(connected) = self.clients.get_mut(key)
             {
-                connected.last_event = self.peers.events();
+                if sent.remote {
+                    connected.last_event = self.peers.events();
+                }
+                if sent.crowded && !connected.stalled {
+                    full = full.or(Some(Full::Subscriber));
+                }
             }
         }
         if let Some(home) = stream {

@@ -489,6 +489,22 @@ fn a_client_that_does_not_read_is_closed_and_others_go_on() {
 }
 
 #[test]
+fn a_publisher_gives_a_crowded_subscriber_a_moment_once_per_read() {
+    let mut cores = Cores::with(1, 1, |settings| settings.max_pending = 1 << 20);
+    let (publisher, slow) = (cores.connect(0), cores.connect(0));
+    cores.says(slow, "SUB a 1\r\n");
+    cores.peers[slow].is_stuck = true;
+    let operation = format!("PUB a 100000\r\n{}\r\n", "x".repeat(100_000));
+    cores.send(publisher, &operation.repeat(10));
+    assert_eq!(cores.peers[publisher].reading, Reading::Pause);
+    assert_eq!(cores.peers[publisher].unread.len(), 2 * operation.len());
+    cores.now.monotonic = cores.now.monotonic + crate::limits::STALL_TIME;
+    cores.settle();
+    assert!(cores.peers[publisher].unread.is_empty());
+    assert_eq!(cores.peers[slow].closed, None);
+}
+
+#[test]
 fn an_idle_client_is_pinged_and_then_stale() {
     let mut cores = Cores::new(1, 1);
     let peer = cores.connect(0);

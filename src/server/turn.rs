@@ -53,13 +53,22 @@ impl CoreServer for Server {
             }
         }
         self.settle();
+        while let Some(key) = self.waits.poll_stalled(now.monotonic) {
+            if let Some(connected) = self.clients.get_mut(key) {
+                connected.paused = false;
+                self.waits.resume(key);
+            }
+        }
         while let Some((to, response)) = self.api.handle_timeout(now) {
             self.publish_own(to.account, &to.reply, &response.headers, &response.payload);
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.clients.poll_timeout().into_iter().chain(self.api.poll_timeout()).min()
+        [self.clients.poll_timeout(), self.waits.poll_timeout(), self.api.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn poll_shard_input(&mut self) -> Option<(ShardId, ShardInput)> {

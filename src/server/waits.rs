@@ -1,7 +1,9 @@
 //! Clients that wait: for room in a lane or at a shard, or with a PONG for other cores.
 
 use super::clients::ClientKey;
+use crate::limits::STALL_TIME;
 use shards::ids::CoreId;
+use shards::time::Instant;
 use std::collections::VecDeque;
 
 /// What a client waits for before it is read again.
@@ -11,6 +13,8 @@ pub enum Full {
     Shards(CoreId),
     /// The messages lane to this core.
     Messages(CoreId),
+    /// The output of a subscriber of this core. Whoever publishes to it gives it a moment.
+    Subscriber,
 }
 
 /// Lives on: its core. Bounded by the number of clients, and for each by the PINGs that a client lets wait.
@@ -19,6 +23,8 @@ pub struct Waits {
     /// By core number.
     shards: Vec<VecDeque<ClientKey>>,
     messages: Vec<VecDeque<ClientKey>>,
+    /// Clients that give a subscriber a moment, until then; in order.
+    stalls: VecDeque<(Instant, ClientKey)>,
     /// Clients to read again.
     resumed: VecDeque<ClientKey>,
     /// Unanswered PINGs in the order of the events they wait for.
@@ -28,12 +34,19 @@ pub struct Waits {
 impl Waits {
     pub fn new(cores: u16) -> Self {
         let lists = || (0..cores).map(|_| VecDeque::new()).collect();
-        Waits { shards: lists(), messages: lists(), resumed: VecDeque::new(), pings: VecDeque::new() }
+        Waits {
+            shards: lists(),
+            messages: lists(),
+            stalls: VecDeque::new(),
+            resumed: VecDeque::new(),
+            pings: VecDeque::new(),
+        }
     }
 
     /// A client is not read until there is room.
-    pub fn pause(&mut self, key: ClientKey, full: Full) {
+    pub fn pause(&mut self, now: Instant, key: ClientKey, full: Full) {
         match full {
+            Full::Subscriber => self.stalls.push_back((now + STALL_TIME, key)),
             Full::Shards(core) => self.shards[usize::from(core.0)].push_back(key),
             Full::Messages(core) => self.messages[usize::from(core.0)].push_back(key),
         }
@@ -47,6 +60,16 @@ impl Waits {
     /// The next client that may be read again and did not wait for room.
     pub fn poll_resumed(&mut self) -> Option<ClientKey> {
         self.resumed.pop_front()
+    }
+
+    /// The next client whose moment for a subscriber is over.
+    pub fn poll_stalled(&mut self, now: Instant) -> Option<ClientKey> {
+        self.stalls.pop_front_if(|(until, _)| *until <= now).map(|(_, key)| key)
+    }
+
+    /// When the next such moment is over.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.stalls.front().map(|(until, _)| *until)
     }
 
     /// The next client that waited for room where there is some now, as `has_room` says.

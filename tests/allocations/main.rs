@@ -116,6 +116,7 @@ struct OneCore {
     now: Now,
     buffer: BytesMut,
     spare: Vec<u8>,
+    #[expect(clippy::vec_box, reason = "batches travel in their boxes")]
     batches: Vec<Box<Batch>>,
     written: usize,
 }
