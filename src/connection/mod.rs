@@ -10,7 +10,7 @@ mod blocks;
 
 use crate::client::close::CloseReason;
 use crate::listener::{Accepted, Seat};
-use crate::server::{ClientKey, Reading, Server};
+use crate::server::{ClientKey, Reading};
 use blocks::Blocks;
 use bytes::BytesMut;
 use shards::net::{Poller, Ready, Socket};
@@ -419,44 +419,6 @@ impl Connection {
         // Nothing can be done about a failure; the connection is closed either way.
         let _ = self.socket.try_read(&mut block[..]);
         block.clear();
-    }
-}
-
-impl Clients for Server {
-    fn accept(&mut self, now: Now, id: u64, peer: IpAddr, admitted: bool) -> ClientKey {
-        Server::accept(self, now, id, peer, admitted)
-    }
-
-    fn handle_bytes(&mut self, now: Now, key: ClientKey, buffer: &mut BytesMut) -> Reading {
-        Server::handle_bytes(self, now, key, buffer)
-    }
-
-    fn handle_closed(&mut self, key: ClientKey, reason: CloseReason) {
-        Server::handle_closed(self, key, reason);
-    }
-
-    fn poll_dirty(&mut self) -> Option<ClientKey> {
-        Server::poll_dirty(self)
-    }
-
-    fn poll_resumed(&mut self) -> Option<ClientKey> {
-        Server::poll_resumed(self)
-    }
-
-    fn poll_closing(&mut self) -> Option<ClientKey> {
-        Server::poll_closing(self)
-    }
-
-    fn take_output(&mut self, now: Now, key: ClientKey, spare: Vec<u8>) -> Vec<u8> {
-        Server::take_output(self, now, key, spare)
-    }
-
-    fn handle_written(&mut self, key: ClientKey, bytes: usize) {
-        Server::handle_written(self, key, bytes);
-    }
-
-    fn flushes(&self, key: ClientKey) -> bool {
-        self.client(key).and_then(|client| client.close_reason()).is_some_and(CloseReason::flushes)
     }
 }
 
