@@ -312,6 +312,40 @@ mod tests {
         assert_eq!(error(r#"{"name":"S""#), "unexpected EOF");
     }
 
+    /// Another reader says the same of texts that are cut, doubled and overwritten at random places.
+    #[test]
+    fn what_is_json_is_agreed_on() {
+        let seed = r#"{"a":[1,-0.5e+7,true,false,null,{}],"b\u00e4\"":"x\n","c":{"d":[[],""]}} "#;
+        let mut state = 0x2545_f491_4f6c_dd1du64;
+        let mut random = move |bound: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % bound.max(1) as u64) as usize
+        };
+        let (mut good, mut bad) = (0, 0);
+        for _ in 0..20_000 {
+            let mut text = seed.as_bytes().to_vec();
+            for _ in 0..random(3) {
+                let at = random(text.len());
+                match random(4) {
+                    0 => text.truncate(at),
+                    1 => text.extend_from_within(at..),
+                    2 => drop(text.drain(at..(at + random(12)).min(text.len()))),
+                    _ => text.insert(at, b"{}[]\",:\\u0e-.t "[random(15)]),
+                }
+            }
+            let Ok(text) = String::from_utf8(text) else { continue };
+            let alone = match next_value(text.as_bytes(), 0) {
+                Ok(Some(place)) => text[place.end..].trim_ascii().is_empty(),
+                _ => false,
+            };
+            assert_eq!(alone, serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(), "{text}");
+            if alone { good += 1 } else { bad += 1 }
+        }
+        assert!(good > 1000 && bad > 1000, "{good} {bad}");
+    }
+
     #[test]
     fn nesting_is_bounded() {
         let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
