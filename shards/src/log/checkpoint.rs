@@ -103,7 +103,7 @@ impl Checkpoints {
             && self.appended > 0
             && (self.appended >= APPENDED_PER_LEN * self.last_len() || self.segment_changes >= SEGMENTS_MAX);
         let may_help = starved
-            && self.since_entry < 2
+            && self.since_entry < IDLE_CHECKPOINTS_MAX
             && self.last_done.is_none_or(|done| now >= done + STARVED_INTERVAL);
         self.current.is_none() && (due || may_help)
     }
@@ -210,12 +210,7 @@ impl Checkpoints {
 
     /// Whether the end was appended and lies below `synced`.
     pub fn is_complete(&self, synced: Position) -> bool {
-        self.has_ended() && self.current.as_ref().and_then(|c| c.end).is_some_and(|(_, end)| end <= synced)
-    }
-
-    /// Whether the end was appended.
-    pub fn has_ended(&self) -> bool {
-        self.current.as_ref().is_some_and(|current| current.end.is_some())
+        self.current.as_ref().and_then(|current| current.end).is_some_and(|(_, end)| end <= synced)
     }
 
     /// The one that was being written is complete: it becomes the newest of the two that are kept.
@@ -232,6 +227,11 @@ impl Checkpoints {
         self.last_done = Some(now);
     }
 
+    /// Whether the states of the newest complete one refer to a segment.
+    pub fn newest_refers_to(&self, pin: Pin) -> bool {
+        self.kept.last().is_some_and(|kept| kept.pins.iter().any(|other| other.serial == pin.serial))
+    }
+
     /// Whether a segment is needed by one of the two that are kept, or by a recovery from the older one. True as long as
     /// there are not two.
     pub fn need(&self, pin: Pin) -> bool {
@@ -246,5 +246,8 @@ impl Checkpoints {
 const APPENDED_PER_LEN: u64 = 4;
 /// Segment changes after which a checkpoint is wanted whatever it costs.
 const SEGMENTS_MAX: u32 = 8;
+/// Checkpoints without an entry between them after which a further one sets nothing free: one that had begun before the
+/// last entry, and the two that are kept.
+const IDLE_CHECKPOINTS_MAX: u32 = 3;
 /// Pause between checkpoints that are taken because the disk is full.
-const STARVED_INTERVAL: Duration = Duration::from_secs(1);
+const STARVED_INTERVAL: Duration = Duration::from_millis(200);

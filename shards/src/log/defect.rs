@@ -15,13 +15,13 @@ pub enum Defect {
     /// Recovery takes what a segment held before it was reused for part of the log.
     #[cfg(any(test, feature = "sim"))]
     RecycledReadAsNew,
-    /// A checkpoint counts for recycling before it is synced.
+    /// What was appended since the last checkpoint is reused when the next one begins, before it is synced.
     #[cfg(any(test, feature = "sim"))]
     RecycleBeforeCheckpoint,
     /// Checksums of changes and entries are not looked at.
     #[cfg(any(test, feature = "sim"))]
     ChecksumIgnored,
-    /// Recovery serves the tail above the synced mark without having synced it again.
+    /// Recovery serves the tail above the synced mark where it is, and does not carry it over into the new life.
     #[cfg(any(test, feature = "sim"))]
     TailNotSynced,
     /// A commit that crosses into another segment syncs the newer file only.

@@ -2,6 +2,7 @@
 
 use super::buffer::AlignedBuffer;
 use super::disk_op::{DiskData, DiskDone, DiskError, DiskOp, SegmentFile};
+use super::format::SegmentHeader;
 use std::collections::BTreeMap;
 
 /// A small generator; the same seed gives the same run.
@@ -54,6 +55,11 @@ pub struct FakeDisk {
 }
 
 impl FakeDisk {
+    /// All files together have at most so many bytes.
+    pub fn with_room(room: u64) -> Self {
+        FakeDisk { room, ..FakeDisk::default() }
+    }
+
     pub fn files(&self) -> Vec<(SegmentFile, u64)> {
         self.files.iter().map(|(&file, content)| (SegmentFile(file), content.now.len() as u64)).collect()
     }
@@ -152,5 +158,25 @@ impl FakeDisk {
         let file = self.files.get_mut(&file.0).expect("the file exists");
         file.now[at as usize] ^= 0x10;
         file.synced[at as usize] ^= 0x10;
+    }
+}
+
+impl FakeDisk {
+    /// What a file holds from `at` on.
+    pub fn bytes(&self, file: SegmentFile, at: u64) -> &[u8] {
+        &self.files[&file.0].now[at as usize..]
+    }
+
+    /// The headers of all files that have one.
+    pub fn headers(&self) -> Vec<(SegmentFile, SegmentHeader)> {
+        let header = |bytes: &[u8]| SegmentHeader::decode(bytes).ok().map(|(header, _)| header);
+        let files = self.files.iter().map(|(&file, content)| (SegmentFile(file), header(&content.now)));
+        files.filter_map(|(file, header)| Some((file, header?))).collect()
+    }
+
+    /// Takes a file of another disk under another number.
+    pub fn adopt(&mut self, mut other: FakeDisk, file: SegmentFile, number: SegmentFile) {
+        let content = other.files.remove(&file.0).expect("the file exists");
+        self.files.insert(number.0, content);
     }
 }

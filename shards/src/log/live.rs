@@ -156,7 +156,7 @@ impl Log {
             return self.reads.poll_op();
         }
         self.tail.trim(self.committed().min(self.synced()), &mut self.writer.pool);
-        self.continue_checkpoint(now);
+        self.continue_checkpoint();
         self.write_due_mark(now);
         self.poll_sync(now)
             .or_else(|| self.poll_write(now))
@@ -257,6 +257,9 @@ impl Log {
             self.checkpoints.begin(applied, write);
         }
         self.scratch = body;
+        if has_defect!(self.options.defect, RecycleBeforeCheckpoint) {
+            self.recycle(|checkpoints, segment| checkpoints.newest_refers_to(segment.pin()));
+        }
     }
 
     /// Whether the next group may be handed over in this turn. False too if there is no checkpoint under way.
@@ -474,7 +477,7 @@ impl Log {
     }
 
     /// Appends pieces of the checkpoint under way as long as the write that is being filled stays short.
-    fn continue_checkpoint(&mut self, now: Instant) {
+    fn continue_checkpoint(&mut self) {
         while self.checkpoints.is_under_way()
             && self.writer.next_waiting().is_none()
             && self.writer.building_len() < CHECKPOINT_PIECE_LEN
@@ -492,27 +495,23 @@ impl Log {
             }
             self.scratch = body;
         }
-        if has_defect!(self.options.defect, RecycleBeforeCheckpoint) && self.checkpoints.has_ended() {
-            self.checkpoints.complete(now);
-            self.recycle();
-        }
     }
 
     fn complete_checkpoint(&mut self, now: Instant) {
         if self.checkpoints.is_complete(self.sync.synced()) {
             self.checkpoints.complete(now);
-            self.recycle();
+            self.recycle(|checkpoints, segment| checkpoints.need(segment.pin()));
         }
     }
 
-    /// Gives up every segment that nothing refers to any more.
-    fn recycle(&mut self) {
+    /// Gives up every synced segment that no checkpoint needs and no read refers to.
+    fn recycle(&mut self, is_needed: impl Fn(&Checkpoints, &Segment) -> bool) {
         let newest = self.writer.segment().start;
         let dead: Vec<Position> = self
             .segments
             .used()
             .filter(|segment| segment.start < newest && segment.end() <= self.sync.synced())
-            .filter(|segment| !self.checkpoints.need(segment.pin()) && !self.reads.refer_to(segment))
+            .filter(|segment| !is_needed(&self.checkpoints, segment) && !self.reads.refer_to(segment))
             .map(|segment| segment.start)
             .collect();
         for start in dead {

@@ -198,7 +198,8 @@ impl Bench {
 
     /// Deletes a group's entries below `index`: a change of its own, as it would be in a stream.
     fn delete_below(&mut self, group: u64, index: u64) {
-        self.floor.insert(group, index);
+        let floor = self.floor.entry(group).or_insert(1);
+        *floor = index.max(*floor);
         let gone: Vec<_> = self.state.range((group, 0)..(group, index)).map(|(&key, _)| key).collect();
         for key in gone {
             self.state.remove(&key);
@@ -285,6 +286,20 @@ impl Bench {
     /// Every acked entry is there with its bytes.
     fn check_acked(&mut self, random: &mut Random) -> Result<(), String> {
         let damage = self.read_all(random);
+        for (group, floor) in
+            self.state.keys().map(|&(group, _)| (group, self.floor.get(&group).copied().unwrap_or(1)))
+        {
+            let last =
+                self.state.range((group, 0)..(group + 1, 0)).next_back().map_or(0, |(&(_, index), _)| index);
+            if let Some(hole) = (floor..=last).find(|&index| !self.state.contains_key(&(group, index))) {
+                return Err(format!("group {group} has no entry {hole} before {last}"));
+            }
+        }
+        for (key, (_, bytes)) in &self.state {
+            if !EntryView::parse(bytes).is_ok_and(|view| view.is_whole()) {
+                return Err(format!("{key:?} is damaged and was served"));
+            }
+        }
         for (key, bytes) in &self.acked {
             match self.state.get(key) {
                 None => return Err(format!("{key:?} is missing")),
@@ -352,13 +367,27 @@ fn a_closed_log_has_nothing_to_copy_when_it_is_opened_again() {
 
 #[test]
 fn a_crash_at_any_operation_keeps_everything_acked() {
-    for seed in 0..300 {
-        run(seed, Defect::None).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let mut met = Met::default();
+    for seed in 0..60 {
+        run(seed, Defect::None, &mut met).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
+    let Met { checkpointing, recycling, copied, cut, aborted_starts } = met;
+    assert!(checkpointing > 500 && recycling > 100 && copied > 100, "{met:?}");
+    assert!(cut > 5 && aborted_starts > 20, "{met:?}");
+}
+
+/// How often a run was in which situation.
+#[derive(Clone, Copy, Debug, Default)]
+struct Met {
+    checkpointing: u32,
+    recycling: u32,
+    copied: u32,
+    cut: u32,
+    aborted_starts: u32,
 }
 
 /// Several lives of random work, each ended by a crash, some of them during recovery.
-fn run(seed: u64, defect: Defect) -> Result<(), String> {
+fn run(seed: u64, defect: Defect, met: &mut Met) -> Result<(), String> {
     let mut random = Random(seed);
     let options = LogOptions { defect, tail_cache_len: 64 << 10, ..options(seed) };
     let mut bench = Bench::open(options, FakeDisk::default(), &mut random);
@@ -377,6 +406,9 @@ fn run(seed: u64, defect: Defect) -> Result<(), String> {
                 }
             }
             bench.turn(&mut random);
+            let activity = bench.log.activity();
+            met.checkpointing += u32::from(activity.checkpointing);
+            met.recycling += u32::from(activity.recycling);
             for _ in 0..random.below(3) {
                 bench.turn(&mut random);
             }
@@ -386,9 +418,12 @@ fn run(seed: u64, defect: Defect) -> Result<(), String> {
             // A start that does not get to its end.
             let life = LogOptions { life: random.next(), ..bench.options.clone() };
             let ops = random.below(40);
-            let _ = recover(&life, &mut bench.disk, &mut random, Some(ops));
+            let started = recover(&life, &mut bench.disk, &mut random, Some(ops)).is_some();
+            met.aborted_starts += u32::from(!started);
         }
         bench = bench.crash(Crash::Random, &mut random);
+        met.copied += u32::from(bench.report.bytes_copied > 0);
+        met.cut += u32::from(bench.report.bytes_cut > 0);
         if !bench.report.damage.is_empty() {
             return Err(format!("damage without any: {:?}", bench.report.damage));
         }
@@ -402,10 +437,286 @@ fn run(seed: u64, defect: Defect) -> Result<(), String> {
 #[test]
 fn each_deliberate_defect_is_found() {
     use Defect::*;
-    for defect in [AckBeforeSync, RecycleBeforeCheckpoint, TailNotSynced, OneFileSynced, RecycledReadAsNew] {
-        let found = (0..400).any(|seed| {
-            std::panic::catch_unwind(|| run(seed, defect)).map_or(true, |result| result.is_err())
-        });
-        assert!(found, "{defect:?}");
+    let all = [
+        AckBeforeSync,
+        KeepBehindCut,
+        RecycledReadAsNew,
+        RecycleBeforeCheckpoint,
+        ChecksumIgnored,
+        TailNotSynced,
+        OneFileSynced,
+    ];
+    for defect in all {
+        let fails = |seed| {
+            let run = || run(seed, defect, &mut Met::default());
+            std::panic::catch_unwind(run).map_or(true, |result| result.is_err())
+        };
+        assert!((0..100).any(fails), "{defect:?} is not found");
     }
+}
+
+/// A log with ten entries in its first segment, everything synced and marked, as it is after a crash.
+fn ten_entries(random: &mut Random) -> Bench {
+    let mut bench = Bench::open(options(1), FakeDisk::default(), random);
+    for i in 0..10 {
+        bench.append(1, format!("payload of message {i}").as_bytes()).unwrap();
+        bench.settle(random);
+    }
+    bench
+}
+
+#[test]
+fn a_flipped_bit_below_the_mark_is_reported_and_costs_one_change() {
+    let mut random = Random(1);
+    let mut bench = ten_entries(&mut random);
+    let (place, bytes) = bench.state[&(1, 4)].clone();
+    let (file, offset) = bench.log.place(place.position).unwrap();
+    let (change, _) = EntryView::parse(&bytes).unwrap().row(0);
+    bench.disk.flip(file, offset + (format::FRAME_LEN + change) as u64);
+    let bench = bench.crash(Crash::LoseAll, &mut random);
+    assert_eq!(bench.report.damage, [StorageError { from: place.position, to: place.end() }]);
+    assert_eq!((bench.report.entries, bench.report.bytes_cut), (10, 0));
+    let view = EntryView::parse(&bench.state[&(1, 4)].1).unwrap();
+    assert!(view.change(0).is_err() && view.change(1).is_ok());
+}
+
+#[test]
+fn a_damaged_write_below_the_mark_is_reported_and_nothing_behind_it_is_cut() {
+    let mut random = Random(1);
+    let mut bench = ten_entries(&mut random);
+    let (place, _) = bench.state[&(1, 4)].clone();
+    let (file, offset) = bench.log.place(place.position).unwrap();
+    let block = offset - offset % BLOCK_LEN as u64;
+    bench.disk.flip(file, block + 20);
+    let bench = bench.crash(Crash::LoseAll, &mut random);
+    assert_eq!(bench.report.damage.len(), 1);
+    assert!(bench.report.damage[0].from <= place.position && bench.report.damage[0].to >= place.end());
+    assert_eq!((bench.report.entries, bench.report.bytes_cut), (9, 0));
+    assert!(!bench.state.contains_key(&(1, 4)) && bench.state.contains_key(&(1, 10)));
+}
+
+#[test]
+fn a_damaged_record_is_never_served_and_its_range_is_named() {
+    let mut random = Random(1);
+    let mut bench = ten_entries(&mut random);
+    let (place, bytes) = bench.state[&(1, 4)].clone();
+    let (change, _) = EntryView::parse(&bytes).unwrap().row(1);
+    let mut bench = bench.crash(Crash::LoseAll, &mut random);
+    let (file, offset) = bench.log.place(place.position).unwrap();
+    bench.disk.flip(file, offset + (format::FRAME_LEN + change) as u64);
+    let token = bench.log.read(place, place).unwrap();
+    assert_eq!(bench.wait_for_read(token, &mut random), None);
+    let view = bench.log.entry(place).unwrap().unwrap();
+    assert!(view.change(0).is_ok() && view.change(1).is_err());
+    // A bit of the header: the whole entry.
+    bench.disk.flip(file, offset + format::FRAME_LEN as u64 + 20);
+    let token = bench.log.read(place, place).unwrap();
+    assert_eq!(bench.wait_for_read(token, &mut random), None);
+    assert_eq!(bench.log.entry(place).unwrap_err(), StorageError { from: place.position, to: place.end() });
+}
+
+#[test]
+fn neighbours_are_read_together_across_writes() {
+    let mut random = Random(1);
+    let bench = ten_entries(&mut random);
+    let (first, last) = (bench.state[&(1, 2)].0, bench.state[&(1, 9)].0);
+    let mut bench = bench.crash(Crash::LoseAll, &mut random);
+    assert!(bench.log.may_read_together(first, last));
+    let token = bench.log.read(first, last).unwrap();
+    assert_eq!(bench.wait_for_read(token, &mut random), None);
+    for index in 2..=9 {
+        let place = bench.state[&(1, index)].0;
+        assert_eq!(bench.log.entry(place).unwrap().unwrap().index(), EntryIndex(index));
+    }
+}
+
+#[test]
+fn above_the_mark_everything_behind_the_first_bad_write_is_cut() {
+    let mut random = Random(1);
+    let mut bench = ten_entries(&mut random);
+    let mut writes = Vec::new();
+    for i in 0..3 {
+        bench.append(1, &vec![i; 300_000 / 10]).unwrap();
+        // A write of its own each, handed out together.
+        bench.log.poll_op(bench.now).into_iter().for_each(|op| writes.push(op));
+        bench.append(2, &vec![i; 200_000 / 10]).unwrap();
+    }
+    while let Some(op) = bench.log.poll_op(bench.now) {
+        writes.push(op);
+    }
+    let first = writes.iter().position(|op| matches!(op, DiskOp::Write { .. })).unwrap();
+    writes.remove(first);
+    writes.into_iter().for_each(|op| bench.disk.submit(op));
+    while bench.disk.complete(&mut random).is_some() {}
+    let bench = bench.crash(Crash::LoseNone, &mut random);
+    assert!(bench.report.damage.is_empty());
+    assert_eq!(bench.state.len(), 10);
+}
+
+#[test]
+fn what_a_recycled_segment_held_before_is_never_taken_for_new() {
+    let mut random = Random(3);
+    let mut bench = Bench::open(options(1), FakeDisk::default(), &mut random);
+    let mut written = 0;
+    while bench.log.figures().writes < 400 {
+        if bench.log.may_admit(bench.now, 8000) == Admission::Yes {
+            bench.append(1, &[7; 8000]).unwrap();
+            written += 1;
+        }
+        bench.settle(&mut random);
+        bench.delete_below(1, written);
+    }
+    assert!(bench.log.figures().bytes_on_disk < 14 * SEGMENT, "segments are used again");
+    for _ in 0..3 {
+        bench = bench.crash(Crash::LoseNone, &mut random);
+        assert!(bench.report.damage.is_empty(), "{:?}", bench.report.damage);
+        assert!(bench.state.keys().all(|&(_, index)| index <= written));
+        bench.check_acked(&mut random).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_costs_a_longer_tail_only() {
+    let mut random = Random(3);
+    let mut bench = Bench::open(options(1), FakeDisk::default(), &mut random);
+    while bench.log.figures().segments_used < 9 {
+        if bench.log.may_admit(bench.now, 8000) == Admission::Yes {
+            bench.append(1, &[7; 8000]).unwrap();
+        }
+        bench.settle(&mut random);
+    }
+    // The newest checkpoint that a header names.
+    let (_, newest) =
+        bench.disk.headers().into_iter().max_by_key(|(_, h)| h.envelope.identity.serial).unwrap();
+    let [Some(at), Some(older)] = newest.checkpoints else { panic!("two checkpoints were taken") };
+    let (file, offset) = bench.log.place(at.begin).unwrap();
+    let write = bench.disk.bytes(file, offset);
+    let (envelope, _) = format::Envelope::decode(write).unwrap();
+    let is_begin = |item: &format::Item<'_>| item.frame.kind == format::ItemKind::CheckpointBegin as u8;
+    let begin = format::Items::new(write, &envelope).flatten().find(is_begin).unwrap().position;
+    bench.disk.flip(file, offset + begin.0 - at.begin.0 + format::FRAME_LEN as u64);
+    let mut bench = bench.crash(Crash::LoseAll, &mut random);
+    assert!(bench.report.damage.iter().any(|damage| damage.from <= at.end && at.begin <= damage.to));
+    assert!(older.tail_start < at.tail_start);
+    bench.check_acked(&mut random).unwrap();
+}
+
+#[test]
+fn a_full_disk_refuses_publishes_but_not_acks_and_recovers_within_a_second() {
+    let mut random = Random(3);
+    let disk = FakeDisk::with_room(12 * SEGMENT);
+    let mut bench = Bench::open(options(1), disk, &mut random);
+    let mut refused = false;
+    for _ in 0..2000 {
+        match bench.log.may_admit(bench.now, 8000) {
+            Admission::Yes => drop(bench.append(1, &[7; 8000]).expect("an admitted message finds room")),
+            Admission::Reserve => {
+                refused = true;
+                break;
+            }
+            Admission::Behind => {}
+            other => panic!("{other:?}"),
+        }
+        bench.turn(&mut random);
+        bench.turn(&mut random);
+        bench.turn(&mut random);
+    }
+    assert!(refused);
+    for _ in 0..20 {
+        bench.append(1, b"an ack, or a delete").expect("the reserve is for these");
+        bench.turn(&mut random);
+    }
+    bench.disk.room = 100 * SEGMENT;
+    let since = bench.now;
+    while bench.log.may_admit(bench.now, 8000) != Admission::Yes {
+        bench.turn(&mut random);
+        bench.now = bench.now + Duration::from_millis(10);
+        assert!(bench.now - since < Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_full_disk_gets_room_again_from_a_purge() {
+    let mut random = Random(3);
+    let disk = FakeDisk::with_room(12 * SEGMENT);
+    let mut bench = Bench::open(options(1), disk, &mut random);
+    while bench.log.may_admit(bench.now, 8000) != Admission::Reserve {
+        if bench.log.may_admit(bench.now, 8000) == Admission::Yes {
+            bench.append(1, &[7; 8000]).unwrap();
+        }
+        bench.turn(&mut random);
+    }
+    bench.append(1, b"purge").unwrap();
+    while bench.turn(&mut random) {}
+    bench.delete_below(1, bench.next_index[&1]);
+    let since = bench.now;
+    while bench.log.may_admit(bench.now, 8000) != Admission::Yes {
+        bench.turn(&mut random);
+        bench.now = bench.now + Duration::from_millis(10);
+        assert!(
+            bench.now - since < Duration::from_secs(1),
+            "{:?} {:?}",
+            bench.log.figures(),
+            bench.log.activity()
+        );
+    }
+}
+
+#[test]
+fn a_failed_write_or_sync_ends_the_log_and_reads_go_on() {
+    let mut random = Random(1);
+    let mut bench = ten_entries(&mut random);
+    let committed = bench.log.committed();
+    bench.disk.fail = true;
+    bench.append(1, b"never acked").unwrap();
+    for _ in 0..20 {
+        bench.turn(&mut random);
+    }
+    assert!(bench.log.is_poisoned());
+    assert_eq!(bench.log.may_admit(bench.now, 1), Admission::Poisoned);
+    assert_eq!(bench.log.committed(), committed);
+    assert!(bench.append(1, b"refused").is_err());
+    assert_eq!(bench.log.poll_timeout(), None);
+    let place = bench.state[&(1, 3)].0;
+    let token = bench.log.read(place, place).unwrap();
+    assert_eq!(bench.wait_for_read(token, &mut random), None);
+}
+
+#[test]
+fn a_write_that_is_out_for_two_seconds_is_stuck() {
+    let mut random = Random(1);
+    let mut bench = ten_entries(&mut random);
+    bench.append(1, b"slow").unwrap();
+    bench.end_turn();
+    assert_eq!(bench.log.may_admit(bench.now + Duration::from_millis(1999), 1), Admission::Yes);
+    assert_eq!(bench.log.may_admit(bench.now + Duration::from_secs(2), 1), Admission::Stuck);
+    bench.settle(&mut random);
+    assert_eq!(bench.log.may_admit(bench.now, 1), Admission::Yes);
+}
+
+#[test]
+fn an_entry_larger_than_a_write_is_one_write() {
+    let mut random = Random(1);
+    let big = LogOptions { segment_len: 16 << 20, first_segment_len: 16 << 20, ..options(1) };
+    let mut bench = Bench::open(big, FakeDisk::default(), &mut random);
+    let payload: Vec<u8> = (0..3 << 20).map(|i: u32| i as u8).collect();
+    bench.append(1, b"before").unwrap();
+    bench.append(1, &payload).unwrap();
+    bench.append(1, b"behind").unwrap();
+    bench.settle(&mut random);
+    assert_eq!(bench.acked.len(), 3);
+    let mut bench = bench.crash(Crash::LoseAll, &mut random);
+    bench.check_acked(&mut random).unwrap();
+}
+
+#[test]
+fn another_logs_file_is_left_alone() {
+    let mut random = Random(1);
+    let mut bench = ten_entries(&mut random);
+    let stranger = LogOptions { log_id: 99, ..options(5) };
+    let other = Bench::open(stranger, FakeDisk::default(), &mut random);
+    bench.disk.adopt(other.disk, SegmentFile(0), SegmentFile(40));
+    let mut bench = bench.crash(Crash::LoseAll, &mut random);
+    assert_eq!(bench.report.foreign_files, [SegmentFile(40)]);
+    bench.check_acked(&mut random).unwrap();
 }

@@ -5,6 +5,7 @@ use super::array;
 use super::envelope::{ENVELOPE_LEN, Envelope, Identity};
 use crate::ids::Position;
 use crate::log::entry::EntryView;
+use std::ops::Range;
 
 /// Length of the frame before each item's body. Bytes.
 pub const FRAME_LEN: usize = 24;
@@ -131,7 +132,7 @@ pub struct Item<'a> {
     pub body: &'a [u8],
 }
 
-/// The items of one write, in order. Ends with an error at the first that is not whole.
+/// The items of one write, in order. A damaged body costs that item; a damaged frame costs everything behind it too.
 #[derive(Debug)]
 pub struct Items<'a> {
     write: &'a [u8],
@@ -156,29 +157,28 @@ impl<'a> Items<'a> {
 }
 
 impl<'a> Iterator for Items<'a> {
-    /// An error carries the position from which on the write cannot be read.
-    type Item = Result<Item<'a>, Position>;
+    /// An error carries the positions between which nothing can be read.
+    type Item = Result<Item<'a>, Range<Position>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
             return None;
         }
-        let position = Position(self.start.0 + self.at as u64);
-        let found = self.write.get(self.at..).and_then(|bytes| {
+        let at = |offset: usize| Position(self.start.0 + offset as u64);
+        let position = at(self.at);
+        let framed = self.write.get(self.at..).and_then(|bytes| {
             let frame = Frame::decode(bytes, self.seal, position)?;
-            let body = bytes.get(FRAME_LEN..)?.get(..frame.len as usize)?;
-            frame.covers(body).then_some(Item { position, frame, body })
+            Some((frame, bytes.get(FRAME_LEN..)?.get(..frame.len as usize)?))
         });
-        match found {
-            Some(item) => {
-                self.left -= 1;
-                self.at += framed_len(item.body.len());
-                Some(Ok(item))
-            }
-            None => {
-                self.left = 0;
-                Some(Err(position))
-            }
-        }
+        let Some((frame, body)) = framed else {
+            self.left = 0;
+            return Some(Err(position..at(self.write.len())));
+        };
+        let end = self.at + framed_len(body.len());
+        let item =
+            if frame.covers(body) { Ok(Item { position, frame, body }) } else { Err(position..at(end)) };
+        self.left -= 1;
+        self.at = end;
+        Some(item)
     }
 }

@@ -97,7 +97,7 @@ impl Replay {
             match item {
                 Ok(item) if above && !has_defect!(self.defect, TailNotSynced) => copy(&item, kept)?,
                 Ok(item) => keep(&item, kept),
-                Err(from) => kept.report.damage.push(StorageError { from, to: self.kept_end }),
+                Err(range) => kept.report.damage.push(StorageError { from: range.start, to: range.end }),
             }
         }
         Ok(())
