@@ -1,12 +1,12 @@
-//! The changes of a stream's group as bytes: what its entries are made of.
+//! The changes of a stream's group: their kinds, and the stream's own as bytes.
 //! May import: ids, time, encoding.
-//! Must not know: records, configurations and consumers, which are byte strings here.
+//! Must not know: records and configurations, which are byte strings here; the bodies of consumers' changes.
 //!
 //! Everything that depends on a clock or on uncommitted state was decided at admission, so that applying a change gives
 //! the same state on every replica and in every recovery. The layouts are in docs/formats.md, section "Changes".
 
 use crate::encoding::{Malformed, Reader, Write};
-use crate::ids::{AccountId, ConsumerId, StreamSeq};
+use crate::ids::{AccountId, StreamSeq};
 use crate::time::WallTime;
 
 /// What a change is. The number is part of the format; an unknown one stops its group.
@@ -49,60 +49,26 @@ impl TryFrom<u8> for ChangeKind {
     }
 }
 
-/// One change, as slices of its body.
+/// One change of the stream, as slices of its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
     /// The group's first change. `config` is an encoded `StreamConfig`.
-    GroupCreate {
-        account: AccountId,
-        created: WallTime,
-        config: &'a [u8],
-    },
+    GroupCreate { account: AccountId, created: WallTime, config: &'a [u8] },
     /// `config` is an encoded `StreamConfig`.
-    ConfigUpdate {
-        config: &'a [u8],
-    },
+    ConfigUpdate { config: &'a [u8] },
     /// The tombstone: the group has ended, its number is never used again.
     GroupDelete,
     /// An encoded `Record`.
-    Publish {
-        record: &'a [u8],
-    },
+    Publish { record: &'a [u8] },
     /// A message goes. `erase`: its bytes are to be overwritten.
-    Delete {
-        seq: StreamSeq,
-        erase: bool,
-    },
+    Delete { seq: StreamSeq, erase: bool },
     /// Messages below `below` that match `filter` (empty: every subject) go. Without a filter the stream continues at
     /// `below` if that is further on.
-    Purge {
-        below: StreamSeq,
-        filter: &'a [u8],
-    },
+    Purge { below: StreamSeq, filter: &'a [u8] },
     /// Messages up to and including this one are too old, except those that never expire.
-    ExpireThrough {
-        seq: StreamSeq,
-    },
+    ExpireThrough { seq: StreamSeq },
     /// Messages whose own time to live has ended.
     ExpireList(SeqList<'a>),
-    /// The consumer's own encoding of itself.
-    ConsumerCreate {
-        consumer: ConsumerId,
-        body: &'a [u8],
-    },
-    /// The consumer's own encoding of its configuration.
-    ConsumerUpdate {
-        consumer: ConsumerId,
-        body: &'a [u8],
-    },
-    ConsumerDelete {
-        consumer: ConsumerId,
-    },
-    /// The consumer's own encoding of what has moved.
-    ConsumerProgress {
-        consumer: ConsumerId,
-        body: &'a [u8],
-    },
 }
 
 /// Ascending sequences in the bytes of a change.
@@ -158,10 +124,6 @@ impl<'a> Change<'a> {
             Change::Purge { .. } => ChangeKind::Purge,
             Change::ExpireThrough { .. } => ChangeKind::ExpireThrough,
             Change::ExpireList(_) => ChangeKind::ExpireList,
-            Change::ConsumerCreate { .. } => ChangeKind::ConsumerCreate,
-            Change::ConsumerUpdate { .. } => ChangeKind::ConsumerUpdate,
-            Change::ConsumerDelete { .. } => ChangeKind::ConsumerDelete,
-            Change::ConsumerProgress { .. } => ChangeKind::ConsumerProgress,
         }
     }
 
@@ -186,17 +148,10 @@ impl<'a> Change<'a> {
             }
             Change::ExpireThrough { seq } => out.put_u64(seq.0),
             Change::ExpireList(list) => out.extend_from_slice(list.bytes),
-            Change::ConsumerCreate { consumer, body }
-            | Change::ConsumerUpdate { consumer, body }
-            | Change::ConsumerProgress { consumer, body } => {
-                out.put_u64(consumer.0);
-                out.extend_from_slice(body);
-            }
-            Change::ConsumerDelete { consumer } => out.put_u64(consumer.0),
         }
     }
 
-    /// Reads a body. Byte strings inside it are not looked at.
+    /// Reads a body. Byte strings inside it are not looked at. Errors: also for a change of a consumer.
     pub fn decode(kind: ChangeKind, body: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(body);
         let change = match kind {
@@ -214,19 +169,10 @@ impl<'a> Change<'a> {
             }
             ChangeKind::ExpireThrough => Change::ExpireThrough { seq: StreamSeq(reader.u64()?) },
             ChangeKind::ExpireList => Change::ExpireList(SeqList::check(reader.take(reader.remaining())?)?),
-            ChangeKind::ConsumerCreate => Change::ConsumerCreate {
-                consumer: ConsumerId(reader.u64()?),
-                body: reader.take(reader.remaining())?,
-            },
-            ChangeKind::ConsumerUpdate => Change::ConsumerUpdate {
-                consumer: ConsumerId(reader.u64()?),
-                body: reader.take(reader.remaining())?,
-            },
-            ChangeKind::ConsumerDelete => Change::ConsumerDelete { consumer: ConsumerId(reader.u64()?) },
-            ChangeKind::ConsumerProgress => Change::ConsumerProgress {
-                consumer: ConsumerId(reader.u64()?),
-                body: reader.take(reader.remaining())?,
-            },
+            ChangeKind::ConsumerCreate
+            | ChangeKind::ConsumerUpdate
+            | ChangeKind::ConsumerDelete
+            | ChangeKind::ConsumerProgress => return Err(Malformed),
         };
         reader.finish()?;
         Ok(change)
@@ -241,7 +187,6 @@ mod tests {
     fn every_change_is_read_back_as_written() {
         let mut list = Vec::new();
         encode_seq_list([StreamSeq(3), StreamSeq(4), StreamSeq(900)], &mut list);
-        let consumer = ConsumerId(12);
         let changes = [
             Change::GroupCreate { account: AccountId(2), created: WallTime(9), config: b"c" },
             Change::ConfigUpdate { config: b"config" },
@@ -251,10 +196,6 @@ mod tests {
             Change::Purge { below: StreamSeq(8), filter: b"a.*" },
             Change::ExpireThrough { seq: StreamSeq(4) },
             Change::ExpireList(SeqList { bytes: &list }),
-            Change::ConsumerCreate { consumer, body: b"x" },
-            Change::ConsumerUpdate { consumer, body: b"" },
-            Change::ConsumerDelete { consumer },
-            Change::ConsumerProgress { consumer, body: b"progress" },
         ];
         for change in changes {
             let mut body = Vec::new();

@@ -7,6 +7,7 @@
 compile_error!("Millrace runs on Linux on x86-64 and aarch64 only: it is built on io_uring.");
 
 // Tier 0
+pub mod clock;
 pub mod encoding;
 pub mod hashing;
 pub mod headers;

@@ -1,5 +1,6 @@
 //! The configuration of a stream, as the engine serves it.
 
+use crate::subject;
 use std::time::Duration;
 
 /// Where a stream keeps its messages.
@@ -74,38 +75,45 @@ pub struct StreamConfig {
 pub struct ServerLimits {
     /// Longest duplicate window; zero: no bound.
     pub duplicate_window: Duration,
+    /// Largest `max_ack_pending` of a consumer; 0 or less: no bound.
+    pub max_ack_pending: i64,
+    /// Largest `max_batch` of a consumer; 0 or less: no bound.
+    pub max_request_batch: i64,
+    /// Consumers of a stream that sets no `max_consumers`; 0 or less: no bound.
+    pub default_max_consumers: i64,
+    /// Longest reply to a batch or multi get that names no `max_bytes`. Bytes of subjects, headers and payloads.
+    pub direct_get_bytes: u64,
+}
+
+impl Default for ServerLimits {
+    /// Those of nats-server 2.15.
+    fn default() -> Self {
+        ServerLimits {
+            duplicate_window: Duration::ZERO,
+            max_ack_pending: 0,
+            max_request_batch: 0,
+            default_max_consumers: 1000,
+            direct_get_bytes: 64 << 20,
+        }
+    }
 }
 
 impl StreamConfig {
-    /// Fills in defaults and checks everything that needs nothing but the configuration.
-    pub fn complete(
-        &mut self,
-        limits: &ServerLimits,
-        pedantic: bool,
-    ) -> Result<(), crate::rejection::Rejection> {
-        unimplemented!()
-    }
-
-    /// Whether `self`, completed, may become `new`, completed; applies the effects of `sealed` to `new`.
-    pub fn check_update(&self, new: &mut StreamConfig) -> Result<(), crate::rejection::Rejection> {
-        unimplemented!()
-    }
-
-    /// Equal but for `_nats.` metadata.
+    /// Equal but for metadata of the server's own (`_nats.…`): a repeated create is then a success.
     pub fn is_same(&self, other: &StreamConfig) -> bool {
-        unimplemented!()
+        let own = |config: &StreamConfig| {
+            let mut config = config.clone();
+            config.metadata.retain(|(key, _)| !key.starts_with(SERVER_METADATA));
+            config
+        };
+        own(self) == own(other)
     }
 
-    /// Whether a subject would be captured.
+    /// Whether the stream stores messages on this literal subject.
     pub fn captures(&self, subject: &[u8]) -> bool {
-        unimplemented!()
-    }
-
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        unimplemented!()
-    }
-
-    pub fn decode(bytes: &[u8]) -> Result<Self, crate::encoding::Malformed> {
-        unimplemented!()
+        self.subjects.iter().any(|pattern| subject::matches(pattern.as_bytes(), subject))
     }
 }
+
+/// How the keys of the server's own metadata begin.
+pub(super) const SERVER_METADATA: &str = "_nats.";

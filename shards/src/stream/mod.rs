@@ -2,186 +2,207 @@
 //! May import: ids, time, limits, subject, headers, hashing, rejection, encoding, messages, record, change.
 //! Must not know: consumers, connections, JSON, how the log stores entries.
 
+pub mod admit;
+pub mod apply;
 pub mod config;
+mod config_bytes;
+mod config_check;
 pub mod effects;
+pub mod go_duration;
+mod in_flight;
+mod index;
 pub mod info;
+mod memory;
+mod messages;
+mod msg_ids;
 pub mod place;
+mod publish_headers;
+pub mod purge;
+pub mod read;
+mod retention;
 pub mod select;
+mod state;
+mod ttl;
 
-use crate::change::ChangeKind;
-use crate::encoding::Malformed;
+pub use admit::{Admission, Admitted, Publish};
+
 use crate::ids::{AccountId, StreamSeq};
-use crate::messages::Messages;
-use crate::record::{Record, Rollup, Ttl};
-use crate::rejection::Rejection;
-use crate::time::{Instant, Now, WallTime};
-use config::StreamConfig;
-use effects::Effects;
-use info::{StreamInfo, StreamState};
+use crate::time::WallTime;
+use config::{Storage, StreamConfig};
+use in_flight::InFlight;
+use index::Index;
+use memory::MemoryStore;
+use msg_ids::MsgIds;
 use place::{EntryPlace, Place};
-use select::Selector;
+use retention::Retention;
+use ttl::Ttls;
 
-/// One stream. Lives on: its shard's core.
-pub struct Stream {}
-
-/// A message that wants to be stored, as slices of a read buffer.
-#[derive(Clone, Copy, Debug)]
-pub struct Publish<'a> {
-    pub subject: &'a [u8],
-    /// Empty: none.
-    pub reply: &'a [u8],
-    /// The whole header block as it was sent; empty: none.
-    pub headers: &'a [u8],
-    pub payload: &'a [u8],
+/// One stream: what is committed, and an overlay of what is in flight. Lives on: its shard's core.
+///
+/// The leader asks `admit…` and `handle_timeout`, which decide and change the overlay only; whatever they decide becomes
+/// a change of the group, and `apply` moves the committed state when it commits. The same changes in the same order give
+/// the same state, whoever applies them and whenever.
+#[derive(Debug)]
+pub struct Stream {
+    account: AccountId,
+    created: WallTime,
+    config: StreamConfig,
+    committed: Committed,
+    index: Index,
+    ids: MsgIds,
+    /// Only if some message has a TTL of its own.
+    ttls: Option<Box<Ttls>>,
+    /// Only with memory storage.
+    memory: Option<Box<MemoryStore>>,
+    in_flight: InFlight,
+    retention: Retention,
 }
 
-/// What becomes of a publish.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It is stored as described; its pub ack leaves when the entry that holds it is applied.
-    Store(Admitted),
-    /// Its message id was seen within the duplicate window: a pub ack with the original's sequence.
-    Duplicate { seq: StreamSeq, rests_on: StreamSeq },
-    /// An error. `rests_on`: not committed yet, the answer waits until this sequence is applied (at or below the last
-    /// applied one: nothing to wait for).
-    Refused { rejection: Rejection, rests_on: StreamSeq },
-}
-
-/// A message that got a sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admitted {
-    pub seq: StreamSeq,
-    pub time: WallTime,
-    /// Length of its record. Bytes.
-    pub record_len: usize,
-    rollup: Rollup,
-    ttl: Ttl,
-    has_msg_id: bool,
-}
-
-impl Admitted {
-    /// What to write; `publish` is the one that was admitted.
-    pub fn record<'a>(&self, publish: &Publish<'a>) -> Record<'a> {
-        unimplemented!()
-    }
+/// Counters of the committed state. What is not here is in the index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Committed {
+    /// First message; last + 1 if there is none, 0 if there never was one.
+    first_seq: u64,
+    last_seq: u64,
+    /// Timestamp of the last message ever stored. Nanoseconds, 0 if there never was one.
+    last_time: u64,
+    /// Accounted bytes.
+    bytes: u64,
+    /// Message id of the last message ever stored; empty: it had none.
+    last_msg_id: Vec<u8>,
+    /// Message ids with older timestamps are forgotten, whatever the duplicate window becomes. Nanoseconds.
+    ids_since: u64,
+    /// What is left up to here never gets too old.
+    expired_through: u64,
 }
 
 impl Stream {
     /// A stream at its beginning: what `ChangeKind::GroupCreate` makes.
     pub fn new(account: AccountId, config: StreamConfig, created: WallTime) -> Stream {
-        unimplemented!()
-    }
-    /// From the body of a `GroupCreate` change.
-    pub fn decode_create(body: &[u8]) -> Result<Stream, Malformed> {
-        unimplemented!()
-    }
-    /// Appends the whole committed state.
-    pub fn encode_checkpoint(&self, out: &mut Vec<u8>) {
-        unimplemented!()
-    }
-    /// What `encode_checkpoint` wrote. Memory storage comes back without messages.
-    pub fn decode_checkpoint(bytes: &[u8]) -> Result<Stream, Malformed> {
-        unimplemented!()
-    }
-    /// Of the committed state; equal on all replicas at one index, and after every recovery.
-    pub fn state_hash(&self) -> u64 {
-        unimplemented!()
+        let mut committed = Committed::default();
+        if config.first_seq > 0 {
+            (committed.first_seq, committed.last_seq) = (config.first_seq, config.first_seq - 1);
+        }
+        let mut in_flight = InFlight::default();
+        in_flight.last_seq = committed.last_seq;
+        let memory = (config.storage == Storage::Memory).then(Box::default);
+        Stream {
+            account,
+            created,
+            config,
+            committed,
+            index: Index::default(),
+            ids: MsgIds::default(),
+            ttls: None,
+            memory,
+            in_flight,
+            retention: Retention::default(),
+        }
     }
 
     pub fn config(&self) -> &StreamConfig {
-        unimplemented!()
-    }
-    pub fn account(&self) -> AccountId {
-        unimplemented!()
-    }
-    pub fn created(&self) -> WallTime {
-        unimplemented!()
+        &self.config
     }
 
-    /// Decides about a publish. `has_room`: false while disk or memory take no more messages.
-    pub fn admit(&mut self, now: Now, publish: &Publish<'_>, has_room: bool) -> Admission {
-        unimplemented!()
+    pub fn account(&self) -> AccountId {
+        self.account
     }
-    /// Decides about a purge; appends the body of a `Purge` change.
-    pub fn admit_purge(
-        &mut self,
-        filter: &str,
-        seq: u64,
-        keep: u64,
-        body: &mut Vec<u8>,
-    ) -> Result<(), Rejection> {
-        unimplemented!()
+
+    pub fn created(&self) -> WallTime {
+        self.created
     }
-    /// Decides about the deletion of one message; appends the body of a `Delete` change.
-    pub fn admit_delete(&mut self, seq: u64, no_erase: bool, body: &mut Vec<u8>) -> Result<(), Rejection> {
-        unimplemented!()
+
+    /// Accounted bytes of the committed messages.
+    pub fn bytes(&self) -> u64 {
+        self.committed.bytes
     }
-    /// Forgets everything that was admitted and not applied.
-    pub fn drop_in_flight(&mut self) {
-        unimplemented!()
-    }
+
     /// Last sequence given to a publish; the committed one if nothing is in flight.
     pub fn admitted_seq(&self) -> StreamSeq {
-        unimplemented!()
+        StreamSeq(self.in_flight.last_seq)
     }
 
-    /// When `handle_timeout` wants to be called.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        unimplemented!()
-    }
-    /// Appends the body of an expiry change to propose, if messages are too old. Called again until it gives `None`.
-    /// `may_expire`: false while the clocks disagree (`clock::ClockWatch`).
-    pub fn handle_timeout(&mut self, now: Now, may_expire: bool, body: &mut Vec<u8>) -> Option<ChangeKind> {
-        unimplemented!()
-    }
-
-    /// Applies a committed change of the stream (not of its consumers). The same live and in recovery.
-    pub fn apply(
-        &mut self,
-        kind: ChangeKind,
-        body: &[u8],
-        place: Place,
-        effects: &mut Effects,
-    ) -> Result<(), Malformed> {
-        unimplemented!()
-    }
-
-    /// Takes an entry of a stream with memory storage; the place is for `apply`.
-    pub fn keep_in_memory(&mut self, entry: Box<[u8]>) -> EntryPlace {
-        unimplemented!()
-    }
-    /// Record of a message with memory storage.
-    pub fn memory_record(&self, place: Place) -> Option<&[u8]> {
-        unimplemented!()
-    }
-    /// Bytes of messages in memory storage.
-    pub fn memory_used(&self) -> u64 {
-        unimplemented!()
+    /// Forgets everything that was admitted and not applied.
+    pub fn drop_in_flight(&mut self) {
+        let Committed { last_seq, last_time, ref last_msg_id, .. } = self.committed;
+        self.in_flight.reset(last_seq, last_time, last_msg_id);
+        self.ids.drop_behind(last_seq);
+        self.retention.drop_in_flight();
+        self.check();
     }
 
     /// Where a message lies.
     pub fn place(&self, seq: StreamSeq) -> Option<Place> {
-        unimplemented!()
-    }
-    /// Calls with every entry (or part of one) that holds live messages, and the bytes of their records.
-    pub fn for_each_live(&self, call: &mut dyn FnMut(EntryPlace, u64)) {
-        unimplemented!()
+        self.index.get(seq.0).map(|message| message.place)
     }
 
-    /// The message that a get asks for.
-    pub fn find(&self, select: &Selector) -> Option<StreamSeq> {
-        unimplemented!()
+    /// Calls with every entry that holds messages, in the order of their sequences, and the bytes of their records in it.
+    /// An entry may come several times.
+    pub fn for_each_live(&self, call: &mut dyn FnMut(EntryPlace, u64)) {
+        self.index.for_each_live(call);
     }
-    pub fn state(
-        &self,
-        deleted_details: bool,
-        subjects_filter: &str,
-        offset: u64,
-        consumer_count: u64,
-    ) -> StreamState {
-        unimplemented!()
+
+    /// Gives the messages from `first` to `last` new places: their records were moved, byte for byte.
+    pub fn relocate(
+        &mut self,
+        first: StreamSeq,
+        last: StreamSeq,
+        place: &mut dyn FnMut(StreamSeq, Place) -> Place,
+    ) {
+        self.index.relocate(first.0, last.0, &mut |message| place(message.seq, message.place));
     }
-    pub fn info(&self, now: Now, state: StreamState) -> StreamInfo {
-        unimplemented!()
+
+    /// Places of the entries behind the one at `place` that hold messages, in order: what a reader will want next.
+    pub fn entries_behind(&self, place: Place) -> impl Iterator<Item = EntryPlace> + '_ {
+        self.index.entries_behind(place.entry)
+    }
+
+    /// Place of the next entry of a stream with memory storage. Its changes are applied with it, then `keep_in_memory`
+    /// takes it.
+    pub fn next_memory_place(&self, len: usize) -> EntryPlace {
+        self.memory.as_ref().map_or(EntryPlace::default(), |memory| memory.next_place(len))
+    }
+
+    /// Takes an entry, unless nothing in it is left after its changes were applied.
+    pub fn keep_in_memory(&mut self, place: EntryPlace, entry: Box<[u8]>) {
+        if let Some(memory) = &mut self.memory {
+            memory.keep(place, entry);
+        }
+    }
+
+    /// Record of a message with memory storage.
+    pub fn memory_record(&self, place: Place) -> Option<&[u8]> {
+        self.memory.as_ref()?.record(place)
+    }
+
+    /// Bytes that messages with memory storage take.
+    pub fn memory_used(&self) -> u64 {
+        self.memory.as_ref().map_or(0, |memory| memory.bytes())
+    }
+
+    /// Gives back memory that an idle stream does not need. Costs a later burst a few allocations.
+    pub fn shrink(&mut self) {
+        self.in_flight.shrink();
+        self.index.shrink();
+    }
+
+    /// Nanoseconds.
+    fn duplicate_window(&self) -> u64 {
+        u64::try_from(self.config.duplicate_window.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn check(&self) {
+        let Committed { first_seq, last_seq, bytes, .. } = self.committed;
+        assert!(first_seq <= last_seq + 1);
+        assert!(self.in_flight.last_seq >= last_seq);
+        assert!((self.index.count() == 0) == (first_seq == last_seq + 1 || first_seq == 0));
+        assert!((self.index.count() == 0) == (bytes == 0));
     }
 }
+
+#[cfg(test)]
+mod fixture;
+
+#[cfg(test)]
+#[path = "stream_test.rs"]
+mod tests;

@@ -1,0 +1,298 @@
+//! What committed changes do. No clock, no randomness: live and in recovery the same.
+
+use super::Stream;
+use super::config::{Discard, StreamConfig};
+use super::effects::{Effects, Reason};
+use super::index::row::Message;
+use super::index::shape::Shape;
+use super::msg_ids::{MsgId, Seen};
+use super::place::{EntryPlace, Place};
+use crate::change::{Change, ChangeKind};
+use crate::encoding::Malformed;
+use crate::headers;
+use crate::ids::StreamSeq;
+use crate::messages::SubjectId;
+use crate::record::{RecordView, Rollup, Ttl};
+
+impl Stream {
+    /// The stream that a `GroupCreate` change makes.
+    pub fn decode_create(body: &[u8]) -> Result<Stream, Malformed> {
+        match Change::decode(ChangeKind::GroupCreate, body)? {
+            Change::GroupCreate { account, created, config } => {
+                Ok(Stream::new(account, StreamConfig::decode(config)?, created))
+            }
+            _ => Err(Malformed),
+        }
+    }
+
+    /// Applies a committed change; nothing happens at the creation and the end of the group. `place` is where the body
+    /// lies. A gap before a sequence counts as deleted. Errors: the change is one of a consumer, or its body cannot be what
+    /// admission wrote; the group stops.
+    pub fn apply(
+        &mut self,
+        kind: ChangeKind,
+        body: &[u8],
+        place: Place,
+        effects: &mut Effects,
+    ) -> Result<(), Malformed> {
+        if kind == ChangeKind::Publish {
+            return self.apply_publish(&RecordView::parse(body)?, place, effects);
+        }
+        match Change::decode(kind, body)? {
+            Change::Delete { seq, erase } => self.apply_delete(seq, erase, effects),
+            Change::Purge { below, filter } => self.apply_purge(below.0, filter, effects)?,
+            Change::ExpireThrough { seq } => self.apply_expire_through(seq.0, effects),
+            Change::ExpireList(list) => {
+                for seq in list.iter() {
+                    self.remove(seq.0, Some(Reason::Expired), effects);
+                }
+                self.retention.applied();
+            }
+            Change::ConfigUpdate { config } => self.apply_config(StreamConfig::decode(config)?, effects),
+            _ => {}
+        }
+        self.check();
+        Ok(())
+    }
+
+    fn apply_publish(
+        &mut self,
+        record: &RecordView<'_>,
+        place: Place,
+        effects: &mut Effects,
+    ) -> Result<(), Malformed> {
+        let (seq, time) = (record.seq.0, record.time.0);
+        if seq <= self.committed.last_seq || time <= self.committed.last_time || seq == u64::MAX {
+            return Err(Malformed);
+        }
+        let shape = Shape::of(record);
+        if !shape.is_sound() || shape.record_len() != place.len || record.subject.is_empty() {
+            return Err(Malformed);
+        }
+        if self.index.count() == 0 {
+            self.committed.first_seq = seq;
+        }
+        self.index.push(seq, record.time, record.subject, shape, place);
+        self.committed.last_seq = seq;
+        self.committed.last_time = time;
+        self.committed.bytes += shape.accounted(self.config.storage);
+        if record.ttl != Ttl::None {
+            self.ttls.get_or_insert_default().insert(seq, record.time, record.ttl);
+        }
+        if let Some(memory) = &mut self.memory {
+            memory.store(seq, place);
+        }
+        self.remember_msg_id(record);
+        self.follow_in_flight();
+        effects.store(record.seq);
+        self.enforce_subject_limit(record.subject, effects);
+        self.enforce_limits(effects);
+        self.roll_up(record, effects);
+        Ok(())
+    }
+
+    /// The overlay never lags behind what is committed: in recovery, and on replicas that do not lead, it is empty.
+    fn follow_in_flight(&mut self) {
+        let last_seq = self.committed.last_seq;
+        self.in_flight.applied(last_seq);
+        if self.in_flight.last_seq <= last_seq {
+            self.in_flight.reset(last_seq, self.committed.last_time, &self.committed.last_msg_id);
+        }
+    }
+
+    fn remember_msg_id(&mut self, record: &RecordView<'_>) {
+        let id = if record.has_msg_id { headers::get(record.headers, b"Nats-Msg-Id") } else { None };
+        self.committed.last_msg_id.clear();
+        self.committed.last_msg_id.extend_from_slice(id.unwrap_or_default());
+        let window = self.duplicate_window();
+        let since = record.time.0.saturating_sub(window);
+        if since > self.committed.ids_since {
+            self.committed.ids_since = since;
+            self.ids.expire(since);
+        }
+        if let Some(text) = id.filter(|_| window > 0 && self.ids.last_seq() < record.seq.0) {
+            let seen = Seen { id: MsgId::of(text), seq: record.seq.0, time: record.time.0 };
+            self.ids.insert(seen, window);
+        }
+    }
+
+    fn roll_up(&mut self, record: &RecordView<'_>, effects: &mut Effects) {
+        match record.rollup {
+            Rollup::None => {}
+            Rollup::Subject => {
+                if let Some(id) = self.index.subjects.find(record.subject) {
+                    self.remove_from_subject(id, record.seq.0, Some(Reason::Rollup), effects);
+                }
+            }
+            Rollup::All => {
+                while self.committed.first_seq < record.seq.0 {
+                    self.remove(self.committed.first_seq, Some(Reason::Rollup), effects);
+                }
+            }
+        }
+    }
+
+    fn enforce_subject_limit(&mut self, on: &[u8], effects: &mut Effects) {
+        let Ok(limit) = u64::try_from(self.config.max_msgs_per_subject) else { return };
+        if limit == 0 {
+            return;
+        }
+        if let Some(id) = self.index.subjects.find(on) {
+            for _ in limit..self.index.subjects.count(id) {
+                self.remove(self.index.subjects.first(id), Some(Reason::Limit), effects);
+            }
+        }
+    }
+
+    /// Only where old messages are discarded: otherwise admission refuses what does not fit.
+    fn enforce_limits(&mut self, effects: &mut Effects) {
+        if self.config.discard == Discard::New {
+            return;
+        }
+        let over = |limit: i64, value: u64| limit > 0 && value > limit.unsigned_abs();
+        while over(self.config.max_msgs, self.index.count())
+            || over(self.config.max_bytes, self.committed.bytes)
+        {
+            self.remove(self.committed.first_seq, Some(Reason::Limit), effects);
+        }
+    }
+
+    fn apply_delete(&mut self, seq: StreamSeq, erase: bool, effects: &mut Effects) {
+        if let Some(message) = self.remove_erasing(seq.0, erase, Some(Reason::Deleted), effects) {
+            if erase && self.memory.is_none() {
+                effects.erase(message.place);
+            }
+        }
+    }
+
+    fn apply_purge(&mut self, below: u64, filter: &[u8], effects: &mut Effects) -> Result<(), Malformed> {
+        let before = self.index.count();
+        if filter.is_empty() {
+            if below == 0 || below == u64::MAX {
+                return Err(Malformed);
+            }
+            while self.index.count() > 0 && self.committed.first_seq < below {
+                self.remove(self.committed.first_seq, None, effects);
+            }
+            if self.index.count() == 0 && below > self.committed.last_seq {
+                self.committed.first_seq = below;
+                self.committed.last_seq = below - 1;
+                self.follow_in_flight_past_purge();
+            }
+        } else {
+            for id in self.purged_subjects(filter) {
+                self.remove_from_subject(id, below, None, effects);
+            }
+        }
+        effects.purge(filter, before - self.index.count());
+        Ok(())
+    }
+
+    /// A purge may move the end of the stream forward.
+    fn follow_in_flight_past_purge(&mut self) {
+        let last_seq = self.committed.last_seq;
+        if self.in_flight.last_seq <= last_seq {
+            self.follow_in_flight();
+        }
+    }
+
+    fn apply_expire_through(&mut self, through: u64, effects: &mut Effects) {
+        let mut next = self.committed.first_seq.max(self.committed.expired_through + 1);
+        while let Some(seq) = self.index.at_or_above(next).filter(|&seq| seq <= through) {
+            if !self.is_never(seq) {
+                self.remove(seq, Some(Reason::Expired), effects);
+            }
+            next = seq + 1;
+        }
+        self.committed.expired_through = self.committed.expired_through.max(through);
+        self.retention.applied();
+    }
+
+    fn apply_config(&mut self, config: StreamConfig, effects: &mut Effects) {
+        self.config = config;
+        if self.config.max_msgs_per_subject > 0 {
+            let limit = self.config.max_msgs_per_subject.unsigned_abs();
+            let ids: Vec<SubjectId> = self.index.subjects.iter().map(|(id, _)| id).collect();
+            for id in ids {
+                for _ in limit..self.index.subjects.count(id) {
+                    self.remove(self.index.subjects.first(id), Some(Reason::Limit), effects);
+                }
+            }
+        }
+        self.enforce_limits(effects);
+        self.retention.wake();
+    }
+
+    /// Removes the messages of one subject below a sequence.
+    fn remove_from_subject(
+        &mut self,
+        id: SubjectId,
+        below: u64,
+        reason: Option<Reason>,
+        effects: &mut Effects,
+    ) {
+        for _ in 0..self.index.subjects.count(id) {
+            let first = self.index.subjects.first(id);
+            if first >= below {
+                return;
+            }
+            self.remove(first, reason, effects);
+        }
+    }
+
+    fn remove(&mut self, seq: u64, reason: Option<Reason>, effects: &mut Effects) {
+        self.remove_erasing(seq, false, reason, effects);
+    }
+
+    /// Removes a message. `reason`: `None` in a purge, which is reported as a whole.
+    fn remove_erasing(
+        &mut self,
+        seq: u64,
+        erase: bool,
+        reason: Option<Reason>,
+        effects: &mut Effects,
+    ) -> Option<Message> {
+        let known = self.index.get(seq)?;
+        if let Some(reason) = reason {
+            effects.remove(known.seq, reason, known.subject, self.index.name(known.subject));
+        }
+        let message = self.index.remove(seq)?;
+        self.committed.bytes -= message.shape.accounted(self.config.storage);
+        if message.shape.has_ttl() {
+            if let Some(ttls) = &mut self.ttls {
+                ttls.remove(seq);
+                if ttls.is_empty() {
+                    self.ttls = None;
+                }
+            }
+        }
+        if seq == self.committed.first_seq {
+            self.committed.first_seq = self.index.at_or_above(seq).unwrap_or(self.committed.last_seq + 1);
+        }
+        if let Some((first, last)) =
+            self.memory.as_mut().and_then(|memory| memory.remove(message.place, erase))
+        {
+            self.compact_memory(message.place.entry, first, last);
+        }
+        Some(message)
+    }
+
+    /// Replaces an entry in memory by one with only what is still there.
+    fn compact_memory(&mut self, entry: EntryPlace, first: u64, last: u64) {
+        let Some(memory) = &mut self.memory else { return };
+        let mut compaction = memory.compact(entry.position.0);
+        self.index.relocate(first, last, &mut |message| {
+            if message.place.entry.position == entry.position {
+                memory.move_record(&mut compaction, message.place)
+            } else {
+                message.place
+            }
+        });
+        memory.finish(compaction);
+    }
+
+    /// Whether `max_age` does not apply to a message.
+    pub(super) fn is_never(&self, seq: u64) -> bool {
+        self.ttls.as_ref().is_some_and(|ttls| ttls.is_never(seq))
+    }
+}

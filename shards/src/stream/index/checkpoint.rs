@@ -1,0 +1,127 @@
+//! The index in a checkpoint: subjects, then blocks with their rows as they are in memory.
+
+use super::block::{Block, Presence};
+use super::row::{Base, check_rows};
+use super::{Index, Tail};
+use crate::encoding::{Malformed, Reader, Write};
+
+impl Index {
+    /// Appends everything. The layout is in docs/formats.md, section "Stream checkpoint".
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.put_varint(self.subjects.len() as u64);
+        for (id, name) in self.subjects.iter() {
+            out.put_varint(u64::from(id.0));
+            out.put_bytes(name);
+        }
+        let tail = self.tail.as_ref().map(|tail| {
+            let mut tail = Tail::clone(tail);
+            tail.block.seal(&mut tail.open);
+            tail.block
+        });
+        out.put_varint((self.blocks.len() + usize::from(tail.is_some())) as u64);
+        for block in self.blocks.values().chain(&tail) {
+            out.put_varint(block.base.first);
+            out.put_varint(block.base.time);
+            out.put_varint(block.base.position);
+            out.put_bytes(&block.rows);
+            match &block.presence {
+                Presence::Rows => out.put_u8(PRESENCE_ROWS),
+                Presence::Bits(dead) => {
+                    out.put_u8(PRESENCE_BITS);
+                    out.put_varint(dead.len() as u64);
+                    dead.iter().for_each(|&word| out.put_u64(word));
+                }
+            }
+        }
+    }
+
+    /// What `encode` wrote.
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Index, Malformed> {
+        let mut index = Index::default();
+        for _ in 0..reader.varint()? {
+            let id = u32::try_from(reader.varint()?).map_err(|_| Malformed)?;
+            let name = reader.bytes()?;
+            if id >= SUBJECT_NUMBER_MAX || !index.subjects.restore(id, name) {
+                return Err(Malformed);
+            }
+        }
+        let mut last = 0;
+        for _ in 0..reader.varint()? {
+            let block = read_block(reader)?;
+            if block.base.first <= last {
+                return Err(Malformed);
+            }
+            last = block.last;
+            index.count += u64::from(block.live);
+            index.enter_block(&block)?;
+            index.blocks.insert(block.base.first, block);
+        }
+        if index.subjects.finish_restore() { Ok(index) } else { Err(Malformed) }
+    }
+
+    /// Gives the messages of a block to their subjects.
+    fn enter_block(&mut self, block: &Block) -> Result<(), Malformed> {
+        for row in block.row_heads() {
+            let (first, last) = (row.first, row.last());
+            match row.one_subject() {
+                Some(subject) if block.count(first, last + 1) == u64::from(row.count) => {
+                    self.check_subject(subject)?;
+                    self.subjects.push_range(subject, first, last);
+                }
+                _ => {
+                    for seq in (first..=last).filter(|&seq| block.contains(seq)) {
+                        let subject = row.message(&block.rows, seq).subject;
+                        self.check_subject(subject)?;
+                        self.subjects.push(subject, seq);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_subject(&self, subject: crate::messages::SubjectId) -> Result<(), Malformed> {
+        let known = subject.0 < self.subjects.bound() && !self.subjects.name(subject).is_empty();
+        if known { Ok(()) } else { Err(Malformed) }
+    }
+}
+
+fn read_block(reader: &mut Reader<'_>) -> Result<Block, Malformed> {
+    let base = Base { first: reader.varint()?, time: reader.varint()?, position: reader.varint()? };
+    let rows = reader.bytes()?.to_vec();
+    if base.first == 0 || rows.is_empty() {
+        return Err(Malformed);
+    }
+    check_rows(&rows, base)?;
+    let presence = match reader.u8()? {
+        PRESENCE_ROWS => Presence::Rows,
+        PRESENCE_BITS => {
+            let len = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
+            let words = reader.take(len.checked_mul(8).ok_or(Malformed)?)?;
+            let (words, _) = words.as_chunks::<8>();
+            Presence::Bits(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
+        }
+        _ => return Err(Malformed),
+    };
+    let mut block = Block::new(base);
+    (block.rows, block.presence) = (rows, presence);
+    let heads: Vec<_> = block.row_heads().collect();
+    block.row_count = heads.len() as u32;
+    block.last = heads.last().ok_or(Malformed)?.last();
+    if matches!(block.presence, Presence::Bits(_)) {
+        // Every sequence that is there is in a row.
+        let in_rows = |block: &Block| -> u64 {
+            block.row_heads().map(|row| block.count(row.first, row.last() + 1)).sum()
+        };
+        if block.count(0, u64::MAX) != in_rows(&block) {
+            return Err(Malformed);
+        }
+    }
+    block.live = u32::try_from(block.count(0, u64::MAX)).map_err(|_| Malformed)?;
+    if block.live == 0 { Err(Malformed) } else { Ok(block) }
+}
+
+const PRESENCE_BITS: u8 = 0;
+const PRESENCE_ROWS: u8 = 1;
+/// Numbers are dense, so that a greater one is damage and not a reason to reserve memory for it.
+const SUBJECT_NUMBER_MAX: u32 = 1 << 28;

@@ -1,0 +1,198 @@
+use super::*;
+use crate::encoding::Reader;
+use crate::ids::Position;
+use std::collections::BTreeMap as Model;
+
+#[derive(Clone, Debug, PartialEq)]
+struct Known {
+    time: u64,
+    subject: Vec<u8>,
+    shape: Shape,
+    place: Place,
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+struct Writer {
+    seq: u64,
+    time: u64,
+    position: u64,
+}
+
+impl Writer {
+    /// Pushes one entry with `count` messages.
+    fn entry(
+        &mut self,
+        index: &mut Index,
+        model: &mut Model<u64, Known>,
+        count: u64,
+        random: &mut Random,
+        subjects: u64,
+    ) {
+        self.position += 4096 + random.below(3) * 4096;
+        self.time += 1 + random.below(1_000_000);
+        if random.below(9) == 0 {
+            self.seq += random.below(3000);
+        }
+        let entry = EntryPlace { position: Position(self.position), len: 4096 };
+        let (mut change, mut offset) = (random.below(3) as u32, 64);
+        for _ in 0..count {
+            self.seq += 1;
+            self.time += 1;
+            let subject = format!("s.{}", random.below(subjects)).into_bytes();
+            let payload_len = if subjects == 1 { 100 } else { random.below(3) as usize * 50 };
+            let shape = Shape::new(subject.len(), 0, payload_len, random.below(7) == 0);
+            let place = Place { entry, change, offset, len: shape.record_len() };
+            index.push(self.seq, WallTime(self.time), &subject, shape, place);
+            model.insert(self.seq, Known { time: self.time, subject, shape, place });
+            change += 1;
+            offset += shape.record_len();
+        }
+    }
+}
+
+fn known(index: &Index, seq: u64) -> Option<Known> {
+    index.get(seq).map(|message| Known {
+        time: message.time.0,
+        subject: index.name(message.subject).to_vec(),
+        shape: message.shape,
+        place: message.place,
+    })
+}
+
+fn assert_same(index: &Index, model: &Model<u64, Known>, random: &mut Random, last: u64) {
+    assert_eq!(index.count(), model.len() as u64);
+    for _ in 0..20 {
+        let seq = random.below(last + 3);
+        assert_eq!(known(index, seq), model.get(&seq).cloned(), "{seq}");
+        assert_eq!(index.contains(seq), model.contains_key(&seq), "{seq}");
+        assert_eq!(index.at_or_above(seq), model.range(seq..).next().map(|(&seq, _)| seq), "{seq}");
+        assert_eq!(index.at_or_below(seq), model.range(..=seq).next_back().map(|(&seq, _)| seq), "{seq}");
+        assert_eq!(index.count_from(seq), model.range(seq..).count() as u64, "{seq}");
+    }
+    let count = random.below(model.len() as u64 + 1) + 1;
+    let nth = model.keys().rev().nth(count as usize - 1).or(model.keys().next());
+    assert_eq!(index.nth_last(count), nth.copied());
+}
+
+fn assert_subjects(index: &Index, model: &Model<u64, Known>) {
+    let mut by_subject: Model<&[u8], Vec<u64>> = Model::new();
+    for (&seq, known) in model {
+        by_subject.entry(&known.subject).or_default().push(seq);
+    }
+    assert_eq!(index.subjects.len(), by_subject.len());
+    for (name, seqs) in by_subject {
+        let id = index.subjects.find(name).expect("the subject has messages");
+        assert_eq!(index.subjects.count(id), seqs.len() as u64);
+        assert_eq!(index.subjects.first(id), seqs[0]);
+        assert_eq!(index.subjects.last(id), *seqs.last().unwrap());
+    }
+}
+
+#[test]
+fn an_index_behaves_as_a_map_does() {
+    for seed in 0..10 {
+        let random = &mut Random(seed);
+        let (mut index, mut model) = (Index::default(), Model::new());
+        let mut writer = Writer { seq: 0, time: 1_000, position: 0 };
+        let subjects = [1, 2, 40, 2000][random.below(4) as usize];
+        let widest = [1, 3, 90, 700][random.below(4) as usize];
+        for step in 0..100 {
+            if random.below(3) > 0 {
+                let count = 1 + random.below(widest);
+                writer.entry(&mut index, &mut model, count, random, subjects);
+            }
+            let removals = random.below(widest * 2);
+            for _ in 0..removals {
+                let seq = match random.below(3) {
+                    0 => model.keys().next().copied().unwrap_or(1),
+                    _ => random.below(writer.seq + 2),
+                };
+                assert_eq!(index.remove(seq).is_some(), model.remove(&seq).is_some());
+            }
+            assert_same(&index, &model, random, writer.seq);
+            if step % 50 == 49 {
+                assert_subjects(&index, &model);
+                let mut bytes = Vec::new();
+                index.encode(&mut bytes);
+                let mut reader = Reader::new(&bytes);
+                index = Index::decode(&mut reader).expect("what was written is read");
+                reader.finish().unwrap();
+                assert_same(&index, &model, random, writer.seq);
+            }
+        }
+        let mut all = Vec::new();
+        index.for_each(&mut |message| all.push(message.seq.0));
+        assert_eq!(all, model.keys().copied().collect::<Vec<_>>());
+        let mut live = 0;
+        index.for_each_live(&mut |_, bytes| live += bytes);
+        assert_eq!(live, model.values().map(|known| u64::from(known.place.len)).sum::<u64>());
+    }
+}
+
+#[test]
+fn messages_get_new_places() {
+    let random = &mut Random(5);
+    let (mut index, mut model) = (Index::default(), Model::new());
+    let mut writer = Writer { seq: 0, time: 0, position: 0 };
+    (0..20).for_each(|_| writer.entry(&mut index, &mut model, 30, random, 3));
+    (1..writer.seq).step_by(3).for_each(|seq| {
+        index.remove(seq);
+        model.remove(&seq);
+    });
+    let entry = EntryPlace { position: Position(1), len: 9 };
+    let moved = |place: Place| Place { entry, change: 0, offset: 0, len: place.len };
+    index.relocate(100, 200, &mut |message| moved(message.place));
+    model.range_mut(100..=200).for_each(|(_, known)| known.place = moved(known.place));
+    (0..writer.seq + 2).for_each(|seq| assert_eq!(known(&index, seq), model.get(&seq).cloned()));
+}
+
+#[test]
+fn a_batch_on_one_subject_costs_less_than_two_bytes_per_message() {
+    let random = &mut Random(1);
+    let (mut index, mut model) = (Index::default(), Model::new());
+    let mut writer = Writer { seq: 0, time: 0, position: 0 };
+    for _ in 0..1000 {
+        writer.position += 4096;
+        let entry = EntryPlace { position: Position(writer.position), len: 4096 };
+        for change in 0..256 {
+            writer.seq += 1;
+            let shape = Shape::new(9, 0, 128, false);
+            let place = Place { entry, change, offset: change * shape.record_len(), len: shape.record_len() };
+            index.push(writer.seq, WallTime(writer.seq), b"orders.eu", shape, place);
+        }
+    }
+    let bytes: usize = index.blocks.values().map(|block| block.rows.len() + size_of::<Block>() * 2).sum();
+    assert!(bytes < 256_000 / 5, "{bytes}");
+    writer.entry(&mut index, &mut model, 1, random, 1);
+}
+
+#[test]
+fn random_bytes_are_no_index_and_no_panic() {
+    let random = &mut Random(3);
+    let (mut index, mut model) = (Index::default(), Model::new());
+    let mut writer = Writer { seq: 0, time: 0, position: 0 };
+    (0..6).for_each(|_| writer.entry(&mut index, &mut model, 20, random, 4));
+    (1..60).step_by(2).for_each(|seq| _ = index.remove(seq));
+    let mut bytes = Vec::new();
+    index.encode(&mut bytes);
+    for _ in 0..2_000 {
+        let mut bad = bytes.clone();
+        for _ in 0..1 + random.below(3) {
+            let at = random.below(bad.len() as u64) as usize;
+            bad[at] = random.below(256) as u8;
+        }
+        bad.truncate(random.below(2 * bad.len() as u64) as usize);
+        if let Ok(index) = Index::decode(&mut Reader::new(&bad)) {
+            index.for_each(&mut |_| {});
+            (0..70).for_each(|seq| _ = index.get(seq));
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! What is known of a stream's messages without reading them: place, time, subject and lengths of each.
+//!
+//! A batch of messages on one subject costs about nothing per message; a message alone in its entry about 20 bytes and
+//! its share of a subject. Lives on: its shard's core, in memory only; checkpoints hold the rows as they are.
+
+pub mod block;
+pub mod checkpoint;
+pub mod row;
+pub mod sequences;
+pub mod shape;
+pub mod subjects;
+
+use crate::ids::StreamSeq;
+use crate::messages::SubjectId;
+use crate::stream::config::Storage;
+use crate::stream::place::{EntryPlace, Place};
+use crate::time::WallTime;
+use block::{Block, Memo, ROWS_MAX};
+use row::{Base, Message, OpenRow};
+use shape::Shape;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use subjects::Subjects;
+
+/// The committed messages of one stream.
+#[derive(Debug, Default)]
+pub struct Index {
+    pub subjects: Subjects,
+    /// Finished blocks by their first sequence. None is empty.
+    blocks: BTreeMap<u64, Block>,
+    /// The block that grows; behind all others.
+    tail: Option<Box<Tail>>,
+    /// Messages that are there.
+    count: u64,
+    /// Moves when the rows of a block are written anew.
+    stamp: u64,
+    memo: Cell<Memo>,
+}
+
+#[derive(Clone, Debug)]
+struct Tail {
+    block: Block,
+    open: OpenRow,
+}
+
+impl Index {
+    /// Messages that are there.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Adds a message above all others.
+    pub fn push(&mut self, seq: u64, time: WallTime, subject: &[u8], shape: Shape, place: Place) {
+        let subject = self.subjects.enter(subject);
+        self.subjects.push(subject, seq);
+        self.count += 1;
+        let message = Message { seq: StreamSeq(seq), time, subject, shape, place };
+        if let Some(tail) = &mut self.tail {
+            if !tail.block.is_full(seq) {
+                if !tail.open.push(&message) {
+                    tail.block.seal(&mut tail.open);
+                    assert!(tail.open.push(&message), "an empty row takes every message");
+                }
+                tail.block.extend(seq);
+                return;
+            }
+        }
+        self.finish_tail();
+        let base = Base::of(&message);
+        let (mut block, mut open) = (Block::new(base), OpenRow::new(base));
+        assert!(open.push(&message), "an empty row takes every message");
+        block.extend(seq);
+        self.tail = Some(Box::new(Tail { block, open }));
+    }
+
+    pub fn contains(&self, seq: u64) -> bool {
+        self.block_of(seq).is_some_and(|block| block.contains(seq))
+    }
+
+    /// A message, if it is there.
+    pub fn get(&self, seq: u64) -> Option<Message> {
+        let block = self.block_of(seq).filter(|block| block.contains(seq))?;
+        if let Some(open) = self.open_row(seq) {
+            return Some(open.message(seq));
+        }
+        let mut memo = self.memo.get();
+        let message = block.message(seq, self.stamp, &mut memo);
+        self.memo.set(memo);
+        Some(message)
+    }
+
+    /// Subject of a message that is there, and the last sequence of the neighbours that are known to share it.
+    pub fn same_subject(&self, seq: u64) -> Option<(SubjectId, u64)> {
+        let block = self.block_of(seq).filter(|block| block.contains(seq))?;
+        if let Some(open) = self.open_row(seq) {
+            return Some(open.same_subject(seq));
+        }
+        let mut memo = self.memo.get();
+        let row = block.row(seq, self.stamp, &mut memo);
+        self.memo.set(memo);
+        Some(match row.one_subject() {
+            Some(subject) => (subject, row.last()),
+            None => (row.message(&block.rows, seq).subject, seq),
+        })
+    }
+
+    /// Removes a message and gives back what was known of it. Its subject may go with it: ask for the name before.
+    pub fn remove(&mut self, seq: u64) -> Option<Message> {
+        let message = self.get(seq)?;
+        self.count -= 1;
+        let in_subject = self.subjects.remove(message.subject, seq);
+        assert!(in_subject, "rows and subjects hold the same messages");
+        if let Some(tail) = self.tail.as_mut().filter(|tail| seq >= tail.block.base.first) {
+            tail.block.remove(seq);
+            if tail.block.live == 0 {
+                self.tail = None;
+            }
+            return Some(message);
+        }
+        let (&first, block) = self.blocks.range_mut(..=seq).next_back()?;
+        let had_rows_only = matches!(block.presence, block::Presence::Rows);
+        block.remove(seq);
+        if block.live == 0 {
+            self.blocks.remove(&first);
+        } else if block.is_wasteful() {
+            self.rewrite(first);
+        } else if had_rows_only {
+            self.stamp += 1;
+            if block.live < ROWS_MAX / 4 {
+                self.rewrite(first);
+            }
+        }
+        Some(message)
+    }
+
+    /// First message at or above `seq`.
+    pub fn at_or_above(&self, seq: u64) -> Option<u64> {
+        let before = self.blocks.range(..=seq).next_back().and_then(|(_, block)| block.at_or_above(seq));
+        before
+            .or_else(|| self.blocks.range(seq..).find_map(|(_, block)| block.at_or_above(seq)))
+            .or_else(|| self.tail.as_ref().and_then(|tail| tail.block.at_or_above(seq)))
+    }
+
+    /// Last message at or below `seq`.
+    pub fn at_or_below(&self, seq: u64) -> Option<u64> {
+        let tail = self.tail.as_ref().and_then(|tail| tail.block.at_or_below(seq));
+        tail.or_else(|| self.blocks.range(..=seq).rev().find_map(|(_, block)| block.at_or_below(seq)))
+    }
+
+    /// Messages at or above `seq`.
+    pub fn count_from(&self, seq: u64) -> u64 {
+        let in_tail = self.tail.as_ref().map_or(0, |tail| tail.block.count(seq, u64::MAX));
+        let split = self.blocks.range(..=seq).next_back().map_or(0, |(_, block)| block.count(seq, u64::MAX));
+        let later = self.blocks.range(seq.saturating_add(1)..).map(|(_, block)| u64::from(block.live));
+        in_tail + split + later.sum::<u64>()
+    }
+
+    /// The sequence that has `count` messages at or above it, or the first one if there are fewer. `count` is not 0.
+    pub fn nth_last(&self, count: u64) -> Option<u64> {
+        let mut left = count;
+        let tail = self.tail.as_ref().map(|tail| &tail.block);
+        for block in tail.into_iter().chain(self.blocks.values().rev()) {
+            if u64::from(block.live) < left {
+                left -= u64::from(block.live);
+                continue;
+            }
+            let mut seq = block.last;
+            loop {
+                seq = block.at_or_below(seq)?;
+                left -= 1;
+                if left == 0 {
+                    return Some(seq);
+                }
+                seq -= 1;
+            }
+        }
+        self.at_or_above(0)
+    }
+
+    /// Calls with every entry that still holds messages, in the order of their sequences, and the bytes of their records.
+    /// An entry may come several times.
+    pub fn for_each_live(&self, call: &mut dyn FnMut(EntryPlace, u64)) {
+        let mut current: Option<(EntryPlace, u64)> = None;
+        let tail = self.tail.as_ref().map(|tail| &tail.block);
+        let mut add = |entry: EntryPlace, bytes: u64| match &mut current {
+            Some((same, sum)) if *same == entry => *sum += bytes,
+            _ => {
+                if let Some((entry, sum)) = current.replace((entry, bytes)) {
+                    call(entry, sum);
+                }
+            }
+        };
+        for block in self.blocks.values().chain(tail) {
+            for row in block.row_heads() {
+                let bytes = row.live_bytes(block);
+                if bytes > 0 {
+                    add(row.entry(), bytes);
+                }
+            }
+        }
+        if let Some(tail) = &self.tail {
+            for seq in tail.open.seqs().filter(|&seq| tail.block.contains(seq)) {
+                let message = tail.open.message(seq);
+                add(message.place.entry, u64::from(message.place.len));
+            }
+        }
+        if let Some((entry, sum)) = current {
+            call(entry, sum);
+        }
+    }
+
+    /// Sum of the accounted bytes of all messages.
+    pub fn accounted(&self, storage: Storage) -> u64 {
+        let mut sum = 0;
+        let tail = self.tail.as_ref();
+        for block in self.blocks.values().chain(tail.map(|tail| &tail.block)) {
+            sum += block.row_heads().map(|row| row.accounted(block, storage)).sum::<u64>();
+        }
+        let open = tail.into_iter().flat_map(|tail| {
+            tail.open.seqs().filter(|&seq| tail.block.contains(seq)).map(|seq| tail.open.message(seq))
+        });
+        sum + open.map(|message| message.shape.accounted(storage)).sum::<u64>()
+    }
+
+    /// Places of the entries behind this one that hold messages, in the order of their sequences.
+    pub fn entries_behind(&self, entry: EntryPlace) -> impl Iterator<Item = EntryPlace> + '_ {
+        let (mut low, mut high) = (0, self.at_or_below(u64::MAX).map_or(0, |last| last + 1));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.at_or_above(middle).and_then(|seq| self.row_end(seq)) {
+                Some((other, last)) if other.position <= entry.position => low = last + 1,
+                _ => high = middle,
+            }
+        }
+        let (mut seq, mut previous) = (low, entry);
+        std::iter::from_fn(move || {
+            loop {
+                let (next, last) = self.row_end(self.at_or_above(seq)?)?;
+                seq = last + 1;
+                if next != previous {
+                    previous = next;
+                    return Some(next);
+                }
+            }
+        })
+    }
+
+    /// Entry of a message that is there, and the last sequence of its row.
+    fn row_end(&self, seq: u64) -> Option<(EntryPlace, u64)> {
+        if let Some(open) = self.open_row(seq) {
+            return Some((open.entry(), open.seqs().end - 1));
+        }
+        let block = self.block_of(seq)?;
+        let mut memo = self.memo.get();
+        let row = block.row(seq, self.stamp, &mut memo);
+        self.memo.set(memo);
+        Some((row.entry(), row.last()))
+    }
+
+    /// Every message, ascending.
+    pub fn for_each(&self, call: &mut dyn FnMut(&Message)) {
+        let tail = self.tail.as_ref();
+        for block in self.blocks.values().chain(tail.map(|tail| &tail.block)) {
+            block.messages().for_each(|message| call(&message));
+        }
+        if let Some(tail) = tail {
+            for seq in tail.open.seqs().filter(|&seq| tail.block.contains(seq)) {
+                call(&tail.open.message(seq));
+            }
+        }
+    }
+
+    /// Gives the messages from `first` to `last` that are there new places.
+    pub fn relocate(&mut self, first: u64, last: u64, place: &mut dyn FnMut(&Message) -> Place) {
+        self.finish_tail();
+        let from = self.blocks.range(..=first).next_back().map_or(first, |(&at, _)| at);
+        for (_, block) in self.blocks.range_mut(from..=last) {
+            let mut messages: Vec<Message> = block.messages().collect();
+            for message in &mut messages {
+                if (first..=last).contains(&message.seq.0) {
+                    message.place = place(message);
+                }
+            }
+            *block = Block::of(&messages);
+        }
+        self.stamp += 1;
+    }
+
+    /// Name of a message's subject.
+    pub fn name(&self, subject: SubjectId) -> &[u8] {
+        self.subjects.name(subject)
+    }
+
+    /// Forgets unused memory.
+    pub fn shrink(&mut self) {
+        self.subjects.shrink();
+        self.memo.set(Memo::default());
+    }
+
+    fn block_of(&self, seq: u64) -> Option<&Block> {
+        match &self.tail {
+            Some(tail) if seq >= tail.block.base.first => Some(&tail.block),
+            _ => self.blocks.range(..=seq).next_back().map(|(_, block)| block),
+        }
+    }
+
+    /// The open row, if the message is in it.
+    fn open_row(&self, seq: u64) -> Option<&OpenRow> {
+        let tail = self.tail.as_ref()?;
+        (!tail.open.is_empty() && seq >= tail.open.first()).then_some(&tail.open)
+    }
+
+    /// The tail becomes an ordinary block; the next message starts a new one.
+    fn finish_tail(&mut self) {
+        if let Some(mut tail) = self.tail.take() {
+            tail.block.seal(&mut tail.open);
+            tail.block.rows.shrink_to_fit();
+            self.blocks.insert(tail.block.base.first, tail.block);
+        }
+    }
+
+    /// Writes a block anew without what is gone, and joins it with the one before if both are small.
+    fn rewrite(&mut self, first: u64) {
+        let Some(block) = self.blocks.remove(&first) else { return };
+        let mut messages: Vec<Message> = block.messages().collect();
+        let before = self.blocks.range(..first).next_back().filter(|(_, before)| {
+            matches!(before.presence, block::Presence::Rows) && before.live + block.live <= ROWS_MAX
+        });
+        if let Some((&at, before)) = before {
+            messages.splice(0..0, before.messages());
+            self.blocks.remove(&at);
+        }
+        self.blocks.insert(messages[0].seq.0, Block::of(&messages));
+        self.stamp += 1;
+    }
+}
+
+#[cfg(test)]
+#[path = "index_test.rs"]
+mod tests;

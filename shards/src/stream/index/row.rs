@@ -1,0 +1,426 @@
+//! Rows: neighbouring messages of one entry, in a few bytes.
+//!
+//! A row covers messages whose sequences, timestamps (1 ns apart), changes and offsets follow one another in one entry,
+//! as the messages of one turn do. If they also share subject and shape, the row costs the same for one message and for
+//! thousands; otherwise each message adds a varint for whatever differs, and a row ends after `COLUMNS_MAX` of them.
+
+use super::block::Block;
+use super::shape::Shape;
+use crate::encoding::{Malformed, Reader, Write};
+use crate::ids::{Position, StreamSeq};
+use crate::messages::SubjectId;
+use crate::stream::config::Storage;
+use crate::stream::place::{EntryPlace, Place};
+use crate::time::WallTime;
+
+/// Most messages of a row in which subject or shape differ: finding one reads all those before it.
+pub const COLUMNS_MAX: u32 = 64;
+
+/// A uniform row of at least this length is not broken up into columns; a new row starts.
+const UNIFORM_KEEP: u32 = 16;
+
+/// What the index knows of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub seq: StreamSeq,
+    pub time: WallTime,
+    pub subject: SubjectId,
+    pub shape: Shape,
+    pub place: Place,
+}
+
+/// A row without its columns.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RowHead {
+    pub first: u64,
+    pub count: u32,
+    time: u64,
+    entry: EntryPlace,
+    change: u32,
+    offset: u32,
+    /// Of every message, if they share it.
+    subject: Option<u32>,
+    shape: Option<Shape>,
+    /// Where its columns start and end in the bytes.
+    columns: (u32, u32),
+}
+
+impl RowHead {
+    pub fn last(&self) -> u64 {
+        self.first + u64::from(self.count) - 1
+    }
+
+    pub fn entry(&self) -> EntryPlace {
+        self.entry
+    }
+
+    /// Subject of every message, if they share it.
+    pub fn one_subject(&self) -> Option<SubjectId> {
+        self.subject.map(SubjectId)
+    }
+
+    /// A message of this row. `seq` is in it, `bytes` are those that the row was read from.
+    pub fn message(&self, bytes: &[u8], seq: u64) -> Message {
+        let at = (seq - self.first) as u32;
+        let (mut subject, mut shape) = (self.subject.unwrap_or(0), self.shape.unwrap_or_default());
+        let mut offset = self.offset;
+        if self.subject.is_some() && self.shape.is_some() {
+            offset += at * shape.record_len();
+        } else {
+            let mut columns = Reader::new(&bytes[self.columns.0 as usize..self.columns.1 as usize]);
+            for i in 0..=at {
+                if i > 0 {
+                    offset += shape.record_len();
+                }
+                if self.subject.is_none() {
+                    subject = read_u32(&mut columns);
+                }
+                if self.shape.is_none() {
+                    shape = Shape::from_bits(read_u32(&mut columns));
+                }
+            }
+        }
+        let place = Place { entry: self.entry, change: self.change + at, offset, len: shape.record_len() };
+        let time = WallTime(self.time + u64::from(at));
+        Message { seq: StreamSeq(seq), time, subject: SubjectId(subject), shape, place }
+    }
+
+    /// Bytes of the records that are still there.
+    pub fn live_bytes(&self, block: &Block) -> u64 {
+        self.sum(block, |shape| u64::from(shape.record_len()))
+    }
+
+    /// Accounted bytes of the messages that are still there.
+    pub fn accounted(&self, block: &Block, storage: Storage) -> u64 {
+        self.sum(block, |shape| shape.accounted(storage))
+    }
+
+    fn sum(&self, block: &Block, value: impl Fn(Shape) -> u64) -> u64 {
+        match self.shape {
+            Some(shape) => block.count(self.first, self.last() + 1) * value(shape),
+            None => (self.first..=self.last())
+                .filter(|&seq| block.contains(seq))
+                .map(|seq| value(self.message(&block.rows, seq).shape))
+                .sum(),
+        }
+    }
+
+    /// Timestamp of a message of this row.
+    pub fn time(&self, seq: u64) -> u64 {
+        self.time + (seq - self.first)
+    }
+}
+
+/// Reads rows one after another. The bytes were written by `OpenRow::seal`, or checked by `check_rows`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    previous: RowHead,
+}
+
+impl<'a> Rows<'a> {
+    /// From the start. `base` is the one that the rows were written against.
+    pub fn new(bytes: &'a [u8], base: Base) -> Self {
+        Rows { bytes, at: 0, previous: base.as_head() }
+    }
+
+    /// Goes on behind a row that was read before from the same bytes.
+    pub fn resume(&mut self, at: usize, row: RowHead) {
+        self.at = at;
+        self.previous = row;
+    }
+
+    /// For `resume`.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    fn read(&mut self) -> Result<RowHead, Malformed> {
+        let previous = self.previous;
+        let mut reader = Reader::new(&self.bytes[self.at..]);
+        let flags = reader.u8()?;
+        let mut head = RowHead::default();
+        if flags & SAME_ENTRY != 0 {
+            head.entry = previous.entry;
+        } else {
+            let step = unzigzag(reader.varint()?);
+            head.entry.position = Position(previous.entry.position.0.wrapping_add_signed(step));
+            head.entry.len = narrow(reader.varint()?)?;
+        }
+        head.change = narrow(reader.varint()?)?;
+        head.offset = narrow(reader.varint()?)?;
+        head.count = narrow(reader.varint()?)?;
+        let next = previous.first.checked_add(u64::from(previous.count)).ok_or(Malformed)?;
+        let gap = if flags & GAP != 0 { reader.varint()? } else { 0 };
+        head.first = next.checked_add(gap).ok_or(Malformed)?;
+        head.time = previous.time.wrapping_add_signed(unzigzag(reader.varint()?));
+        if flags & ONE_SUBJECT != 0 {
+            head.subject = Some(narrow(reader.varint()?)?);
+        }
+        if flags & ONE_SHAPE != 0 {
+            head.shape = Some(Shape::from_bits(narrow(reader.varint()?)?));
+        }
+        let mut end = self.bytes.len() - reader.remaining();
+        if head.subject.is_none() || head.shape.is_none() {
+            let len = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
+            let start = self.bytes.len() - reader.remaining();
+            reader.take(len)?;
+            end = start + len;
+            head.columns = (start as u32, end as u32);
+        }
+        self.at = end;
+        self.previous = head;
+        Ok(head)
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = RowHead;
+
+    fn next(&mut self) -> Option<RowHead> {
+        if self.at == self.bytes.len() {
+            return None;
+        }
+        Some(self.read().expect("rows are our own, or were checked when a checkpoint was read"))
+    }
+}
+
+/// Whether bytes from a checkpoint are whole rows that ascend and whose lengths fit.
+pub fn check_rows(bytes: &[u8], base: Base) -> Result<(), Malformed> {
+    let mut rows = Rows::new(bytes, base);
+    while rows.at < bytes.len() {
+        let row = rows.read()?;
+        let uniform = row.subject.is_some() && row.shape.is_some();
+        if row.count == 0 || row.first == 0 || (!uniform && row.count > COLUMNS_MAX) {
+            return Err(Malformed);
+        }
+        row.first.checked_add(u64::from(row.count)).ok_or(Malformed)?;
+        row.time.checked_add(u64::from(row.count)).ok_or(Malformed)?;
+        row.change.checked_add(row.count).ok_or(Malformed)?;
+        let mut columns = Reader::new(&bytes[row.columns.0 as usize..row.columns.1 as usize]);
+        let mut end = u64::from(row.offset);
+        let steps = if uniform { 1 } else { row.count };
+        for _ in 0..steps {
+            if row.subject.is_none() {
+                narrow(columns.varint()?)?;
+            }
+            let shape = row.shape.map_or_else(|| narrow(columns.varint()?).map(Shape::from_bits), Ok)?;
+            if !shape.is_sound() {
+                return Err(Malformed);
+            }
+            end += u64::from(shape.record_len()) * u64::from(if uniform { row.count } else { 1 });
+        }
+        u32::try_from(end).map_err(|_| Malformed)?;
+        columns.finish()?;
+    }
+    Ok(())
+}
+
+/// What the first row of some bytes is written against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Base {
+    pub first: u64,
+    pub time: u64,
+    pub position: u64,
+}
+
+impl Base {
+    /// So that the row of `message` costs little.
+    pub fn of(message: &Message) -> Base {
+        Base { first: message.seq.0, time: message.time.0, position: message.place.entry.position.0 }
+    }
+
+    fn as_head(self) -> RowHead {
+        let entry = EntryPlace { position: Position(self.position), len: 0 };
+        RowHead { first: self.first, time: self.time, entry, ..RowHead::default() }
+    }
+}
+
+/// The row at the end, which still takes messages.
+#[derive(Clone, Debug, Default)]
+pub struct OpenRow {
+    head: RowHead,
+    /// Where the next record would start.
+    next_offset: u32,
+    /// Subject and shape of each message; empty while they are all the same.
+    columns: Vec<(u32, Shape)>,
+    /// The row sealed before this one.
+    previous: RowHead,
+}
+
+impl OpenRow {
+    pub fn new(base: Base) -> Self {
+        OpenRow { previous: base.as_head(), ..OpenRow::default() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.head.count == 0
+    }
+
+    pub fn first(&self) -> u64 {
+        self.head.first
+    }
+
+    pub fn entry(&self) -> EntryPlace {
+        self.head.entry
+    }
+
+    /// Sequences of its messages.
+    pub fn seqs(&self) -> std::ops::Range<u64> {
+        self.head.first..self.head.first + u64::from(self.head.count)
+    }
+
+    /// Takes the message if it fits here; otherwise `seal` first.
+    pub fn push(&mut self, message: &Message) -> bool {
+        let Message { seq, time, subject, shape, place } = *message;
+        if self.is_empty() {
+            self.head = RowHead {
+                first: seq.0,
+                count: 0,
+                time: time.0,
+                entry: place.entry,
+                change: place.change,
+                offset: place.offset,
+                subject: Some(subject.0),
+                shape: Some(shape),
+                columns: (0, 0),
+            };
+        } else {
+            let head = &self.head;
+            let count = u64::from(head.count);
+            let follows = seq.0 == head.first + count
+                && time.0 == head.time + count
+                && place.entry == head.entry
+                && place.change == head.change + head.count
+                && place.offset == self.next_offset;
+            let same = head.subject == Some(subject.0) && head.shape == Some(shape);
+            if !follows || !(same && self.columns.is_empty() || self.make_columns()) {
+                return false;
+            }
+            if !self.columns.is_empty() {
+                self.columns.push((subject.0, shape));
+            }
+        }
+        self.head.count += 1;
+        self.next_offset = place.offset + shape.record_len();
+        true
+    }
+
+    /// Whether another message may differ from those before it.
+    fn make_columns(&mut self) -> bool {
+        if !self.columns.is_empty() {
+            return self.head.count < COLUMNS_MAX;
+        }
+        if self.head.count >= UNIFORM_KEEP {
+            return false;
+        }
+        let same = (self.head.subject.unwrap_or(0), self.head.shape.unwrap_or_default());
+        self.columns.resize(self.head.count as usize, same);
+        true
+    }
+
+    /// Appends the row to `bytes` and empties this one. There is a message in it.
+    pub fn seal(&mut self, bytes: &mut Vec<u8>) {
+        let previous = self.previous;
+        let mut head = self.head;
+        if let Some(&(subject, shape)) = self.columns.first() {
+            head.subject = self.columns.iter().all(|column| column.0 == subject).then_some(subject);
+            head.shape = self.columns.iter().all(|column| column.1 == shape).then_some(shape);
+        }
+        let next = previous.first + u64::from(previous.count);
+        let mut flags = 0;
+        flags |= if head.entry == previous.entry { SAME_ENTRY } else { 0 };
+        flags |= if head.first != next { GAP } else { 0 };
+        flags |= if head.subject.is_some() { ONE_SUBJECT } else { 0 };
+        flags |= if head.shape.is_some() { ONE_SHAPE } else { 0 };
+        bytes.put_u8(flags);
+        if flags & SAME_ENTRY == 0 {
+            let step = head.entry.position.0.wrapping_sub(previous.entry.position.0);
+            bytes.put_varint(zigzag(step as i64));
+            bytes.put_varint(u64::from(head.entry.len));
+        }
+        bytes.put_varint(u64::from(head.change));
+        bytes.put_varint(u64::from(head.offset));
+        bytes.put_varint(u64::from(head.count));
+        if flags & GAP != 0 {
+            bytes.put_varint(head.first - next);
+        }
+        bytes.put_varint(zigzag(head.time.wrapping_sub(previous.time) as i64));
+        head.subject.inspect(|&subject| bytes.put_varint(u64::from(subject)));
+        head.shape.inspect(|shape| bytes.put_varint(u64::from(shape.bits())));
+        if head.subject.is_none() || head.shape.is_none() {
+            let len: usize = self
+                .columns
+                .iter()
+                .map(|&(subject, shape)| {
+                    let subject_len = if head.subject.is_none() { varint_len(subject) } else { 0 };
+                    subject_len + if head.shape.is_none() { varint_len(shape.bits()) } else { 0 }
+                })
+                .sum();
+            bytes.put_varint(len as u64);
+            for &(subject, shape) in &self.columns {
+                if head.subject.is_none() {
+                    bytes.put_varint(u64::from(subject));
+                }
+                if head.shape.is_none() {
+                    bytes.put_varint(u64::from(shape.bits()));
+                }
+            }
+        }
+        self.previous = head;
+        self.head.count = 0;
+        self.columns.clear();
+    }
+
+    /// Subject of a message of this row, and the last sequence of the neighbours that share it.
+    pub fn same_subject(&self, seq: u64) -> (SubjectId, u64) {
+        match self.columns.get((seq - self.head.first) as usize) {
+            Some(column) => (SubjectId(column.0), seq),
+            None => (SubjectId(self.head.subject.unwrap_or(0)), self.head.last()),
+        }
+    }
+
+    /// A message of this row.
+    pub fn message(&self, seq: u64) -> Message {
+        let at = (seq - self.head.first) as usize;
+        if self.columns.is_empty() {
+            return self.head.message(&[], seq);
+        }
+        let before: u32 = self.columns[..at].iter().map(|column| column.1.record_len()).sum();
+        let (subject, shape) = self.columns[at];
+        let place = Place {
+            entry: self.head.entry,
+            change: self.head.change + at as u32,
+            offset: self.head.offset + before,
+            len: shape.record_len(),
+        };
+        let time = WallTime(self.head.time(seq));
+        Message { seq: StreamSeq(seq), time, subject: SubjectId(subject), shape, place }
+    }
+}
+
+fn read_u32(columns: &mut Reader<'_>) -> u32 {
+    columns.varint().expect("columns are our own, or were checked when a checkpoint was read") as u32
+}
+
+fn narrow(value: u64) -> Result<u32, Malformed> {
+    u32::try_from(value).map_err(|_| Malformed)
+}
+
+fn varint_len(value: u32) -> usize {
+    (32 - (value | 1).leading_zeros()).div_ceil(7) as usize
+}
+
+fn zigzag(value: i64) -> u64 {
+    (value << 1 ^ value >> 63) as u64
+}
+
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+const SAME_ENTRY: u8 = 1;
+const GAP: u8 = 2;
+const ONE_SUBJECT: u8 = 4;
+const ONE_SHAPE: u8 = 8;
