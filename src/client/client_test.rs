@@ -493,6 +493,19 @@ fn more_pending_bytes_than_allowed_end_the_connection_without_a_word() {
 }
 
 #[test]
+fn a_peer_that_closed_its_half_still_gets_what_was_queued_unless_writing_fails() {
+    for (reason, len) in [(CloseReason::ClientClosed, 6), (CloseReason::WriteError, 0)] {
+        let mut peer = Peer::connected();
+        peer.holds_pings = true;
+        peer.says("PING");
+        peer.client.close(reason);
+        assert_eq!((peer.client.output_len(), peer.closed()), (len, Some(reason)));
+        peer.client.close(CloseReason::ReadError);
+        assert_eq!((peer.client.output_len(), peer.closed()), (0, Some(reason)));
+    }
+}
+
+#[test]
 fn a_lame_duck_is_announced_to_who_understands_it() {
     let mut old = Peer::connected();
     old.client.handle_lame_duck();

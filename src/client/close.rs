@@ -25,13 +25,10 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether bytes that are queued should still be written.
+    /// Whether bytes that are queued should still be written: also to a peer that has closed its own half.
     pub fn flushes(self) -> bool {
         use CloseReason::*;
-        !matches!(
-            self,
-            SlowConsumerPendingBytes | SlowConsumerWriteDeadline | WriteError | ReadError | ClientClosed
-        )
+        !matches!(self, SlowConsumerPendingBytes | SlowConsumerWriteDeadline | WriteError | ReadError)
     }
 
     /// Whether the peer did not read fast enough.

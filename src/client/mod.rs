@@ -190,9 +190,12 @@ impl Client {
     }
 
     /// Ends the connection: the peer closed, the socket failed, the server stops. The first reason stays. What was queued
-    /// can still be taken, unless the reason says that it should not be written.
+    /// can still be taken, unless this reason or an earlier one says that it should not be written.
     pub fn close(&mut self, reason: CloseReason) {
         if self.closed.is_some() {
+            if !reason.flushes() {
+                self.output.clear();
+            }
             return;
         }
         // The PONGs promise nothing any more to a peer that is about to be cut off.
