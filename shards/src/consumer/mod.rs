@@ -314,6 +314,7 @@ impl Consumer {
 }
 
 #[cfg(test)]
+#[path = "fixture_test.rs"]
 mod fixture;
 #[cfg(test)]
 mod replay_test;
