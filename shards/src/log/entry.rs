@@ -154,7 +154,11 @@ impl<'a> EntryView<'a> {
         if crc32c::crc32c(&bytes[4..body]) != view.checksum() {
             return Err(EntryError::Damaged);
         }
-        if view.u16_at(4) != ENTRY_FORMAT || view.u16_at(10) != 0 || view.u32_at(12) != 0 {
+        if view.u16_at(4) != ENTRY_FORMAT
+            || view.u16_at(8) != 0
+            || view.u16_at(10) != 0
+            || view.u32_at(12) != 0
+        {
             return Err(EntryError::Unsupported);
         }
         let rows_fit = (0..view.len()).all(|i| {

@@ -49,6 +49,9 @@ pub(super) struct Segments {
     first_segment_len: u64,
     used: BTreeMap<Position, Segment>,
     free: Vec<Prepared>,
+    /// Sums of the lengths of `used` and `free`. Bytes.
+    used_len: u64,
+    free_len: u64,
     /// Files that exist and must be prepared before use.
     unprepared: Vec<SegmentFile>,
     next_file: u32,
@@ -65,6 +68,8 @@ impl Segments {
             segment_len: options.segment_len,
             first_segment_len: options.first_segment_len,
             used: BTreeMap::new(),
+            used_len: 0,
+            free_len: 0,
             free: Vec::new(),
             unprepared: Vec::new(),
             next_file: 0,
@@ -78,10 +83,12 @@ impl Segments {
     }
 
     pub fn add_used(&mut self, segment: Segment) {
+        self.used_len += segment.len;
         self.used.insert(segment.start, segment);
     }
 
     pub fn add_free(&mut self, prepared: Prepared) {
+        self.free_len += prepared.len;
         self.free.push(prepared);
     }
 
@@ -102,7 +109,7 @@ impl Segments {
     /// Takes the largest free segment, if it has room for `len` bytes behind its header.
     pub fn take(&mut self, len: u64) -> Option<Prepared> {
         let (at, largest) = self.free.iter().enumerate().max_by_key(|(_, prepared)| prepared.len)?;
-        (largest.len >= len + SEGMENT_HEADER_LEN as u64).then(|| self.free.swap_remove(at))
+        (largest.len >= len + SEGMENT_HEADER_LEN as u64).then(|| self.take_at(at))
     }
 
     /// Takes the smallest free segment that has room for `len` bytes behind its header: for a life's first segment.
@@ -110,13 +117,20 @@ impl Segments {
         let fits = |prepared: &&Prepared| prepared.len >= len + SEGMENT_HEADER_LEN as u64;
         let file = self.free.iter().filter(fits).min_by_key(|prepared| (prepared.len, prepared.file))?.file;
         let at = self.free.iter().position(|prepared| prepared.file == file)?;
-        Some(self.free.swap_remove(at))
+        Some(self.take_at(at))
+    }
+
+    fn take_at(&mut self, at: usize) -> Prepared {
+        let prepared = self.free.swap_remove(at);
+        self.free_len -= prepared.len;
+        prepared
     }
 
     /// Gives up what the segment at `start` holds; its file is free at once.
     pub fn release(&mut self, start: Position) {
         if let Some(segment) = self.used.remove(&start) {
-            self.free.push(Prepared { file: segment.file, len: segment.len, reused: true });
+            self.used_len -= segment.len;
+            self.add_free(Prepared { file: segment.file, len: segment.len, reused: true });
         }
     }
 
@@ -128,12 +142,12 @@ impl Segments {
 
     /// Bytes of free segments.
     pub fn free_len(&self) -> u64 {
-        self.free.iter().map(|prepared| prepared.len).sum()
+        self.free_len
     }
 
     /// Bytes of segments that hold something.
     pub fn used_len(&self) -> u64 {
-        self.used.values().map(|segment| segment.len).sum()
+        self.used_len
     }
 
     pub fn counts(&self) -> (usize, usize) {

@@ -128,10 +128,6 @@ impl Writer {
         self.last_mark
     }
 
-    pub fn previous_checksum(&self) -> u32 {
-        self.previous_checksum
-    }
-
     /// Room for appending in the newest segment. Bytes.
     pub fn room(&self) -> u64 {
         self.segment.end().0.saturating_sub(self.end().0)

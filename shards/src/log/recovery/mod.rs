@@ -505,7 +505,7 @@ impl Recovery {
         };
         self.report.damage.extend(self.survey.gaps(from).into_iter().filter(|gap| gap.from < self.floor));
         let scan = Scan::new(self.survey.stretches(from, Position(u64::MAX)), self.options.defect);
-        self.phase = Phase::Tail(scan, Replay::new(from, self.floor, self.options.defect), life);
+        self.phase = Phase::Tail(scan, Replay::new(self.floor, self.options.defect), life);
     }
 
     /// Everything was read: sync the copies and begin the new life.
@@ -527,7 +527,7 @@ impl Recovery {
 /// Tells what the first bytes of a file are.
 fn file_header(bytes: &[u8]) -> Result<FileHeader, OpenError> {
     match SegmentHeader::decode(bytes) {
-        Ok((header, checksum)) => Ok(FileHeader::Header(header, checksum)),
+        Ok((header, checksum)) => Ok(FileHeader::Header(Box::new(header), checksum)),
         Err(HeaderError::LaterVersion) => Err(OpenError::LaterVersion),
         Err(HeaderError::None) if bytes.iter().all(|&byte| byte == 0) => Ok(FileHeader::Blank),
         Err(HeaderError::None) => Ok(FileHeader::Unknown),

@@ -19,8 +19,6 @@ pub(super) struct Replay {
     floor: Position,
     /// From here on everything is cut.
     cut: Option<Position>,
-    /// End of the last write that is kept.
-    kept_end: Position,
     /// Checksum that the next envelope names, if nothing is missing before it.
     chain: Option<u32>,
     /// Start of the segment of the last write.
@@ -37,14 +35,9 @@ pub(super) struct Kept<'a> {
 }
 
 impl Replay {
-    /// A tail that begins at `from`.
-    pub fn new(from: Position, floor: Position, defect: Defect) -> Self {
-        Replay { floor, cut: None, kept_end: from, chain: None, segment: None, defect }
-    }
-
-    /// End of the last write that is kept, at least the floor.
-    pub fn kept_end(&self) -> Position {
-        self.kept_end.max(self.floor)
+    /// Nothing below `floor` is cut.
+    pub fn new(floor: Position, defect: Defect) -> Self {
+        Replay { floor, cut: None, chain: None, segment: None, defect }
     }
 
     /// Nothing good lies between two positions.
@@ -91,7 +84,6 @@ impl Replay {
             kept.report.bytes_cut += write.len() as u64;
             return Ok(());
         }
-        self.kept_end = Position(position.0 + write.len() as u64);
         kept.report.tail_len += write.len() as u64;
         for item in Items::new(write, &envelope) {
             match item {

@@ -9,10 +9,10 @@ use crate::log::state::StorageError;
 use std::collections::BTreeMap;
 
 /// What the first bytes of one file say.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum FileHeader {
     /// A header, and its checksum.
-    Header(SegmentHeader, u32),
+    Header(Box<SegmentHeader>, u32),
     /// Zeros: the file was being prepared.
     Blank,
     /// Neither; it is left alone.
@@ -55,7 +55,7 @@ impl Survey {
         for (file, len, header) in files {
             match header {
                 FileHeader::Header(header, checksum) if header.len <= len => {
-                    headers.push((file, header, checksum))
+                    headers.push((file, *header, checksum))
                 }
                 FileHeader::Header(header, _) if !header.is_free() => survey.foreign.push(file),
                 FileHeader::Header(..) | FileHeader::Blank => survey.blank.push(file),
