@@ -376,7 +376,7 @@ fn a_crash_at_any_operation_keeps_everything_acked() {
     }
     let Met { checkpointing, recycling, copied, cut, aborted_starts } = met;
     assert!(checkpointing > 500 && recycling > 100 && copied > 100, "{met:?}");
-    assert!(cut > 5 && aborted_starts > 20, "{met:?}");
+    assert!(cut > 3 && aborted_starts > 20, "{met:?}");
 }
 
 /// How often a run was in which situation.
