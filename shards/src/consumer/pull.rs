@@ -124,7 +124,7 @@ impl Pull {
         self.queue.front_mut()
     }
 
-    /// The head got a message of `size` bytes. Returns its reply buffer if that was its last.
+    /// The head got a message of `size` bytes. It goes to the tail, or ends.
     pub fn head_served(&mut self, now: Now, account: AccountId, size: usize, out: &mut impl Subscribers) {
         let Some(mut waiting) = self.queue.pop_front() else { return };
         waiting.delivered = true;
