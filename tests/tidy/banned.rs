@@ -19,6 +19,7 @@ const BANS: &[Ban] = &[
             ("src/listener.rs", "bounds its own log lines"),
             ("shards/src/reactor.rs", "the clock of a turn"),
             ("shards/src/disk/detect.rs", "times the device before the start"),
+            ("benches/", "a bench measures time"),
         ],
     },
     Ban {
