@@ -275,3 +275,7 @@ fn span(chunk: &[u8], part: &[u8]) -> Span {
     debug_assert!(start + part.len() <= chunk.len());
     Span { start: start as u32, len: part.len() as u32 }
 }
+
+#[cfg(test)]
+#[path = "inputs_test.rs"]
+mod tests;
