@@ -29,9 +29,11 @@ pub mod log;
 
 // Tier 3
 pub mod consumer;
+pub mod meta;
 pub mod stream;
 
 // Tier 4
+pub mod core;
 pub mod core_server;
 pub mod lanes;
 pub mod shard;

@@ -2,6 +2,8 @@
 //! May import: nothing.
 //! Must not know: who enforces a bound.
 
+use std::time::Duration;
+
 /// Largest message (headers and payload) that any configuration may allow. Bytes. Above it: a start error.
 pub const MAX_PAYLOAD_MAX: usize = 8 << 20;
 
@@ -94,6 +96,38 @@ pub const SPARE_REPLY_BUFFERS: usize = 8;
 /// Memory with which a consumer's filter remembers its answers. Bytes, four subjects each. Subjects with higher numbers
 /// are matched each time.
 pub const FILTER_MEMORY_LEN_MAX: usize = 256 << 10;
+/// Requests to the catalog that wait for an operation on their stream to end. Full: refused with 10023.
+pub const CATALOG_WAITING_MAX: usize = 4096;
+
+/// Requests of a shard that wait for entries to be committed. Full: refused with 10023.
+pub const WAITING_REQUESTS_MAX: usize = 65_536;
+
+/// Longest time that progress of consumers waits to be logged.
+pub const PROGRESS_WAIT_MAX: Duration = Duration::from_millis(50);
+
+/// Progress of one stream's consumers that is logged at once. Bytes.
+pub const PROGRESS_LEN_MAX: usize = 64 << 10;
+
+/// Messages delivered in one turn, over all consumers of a shard. The rest comes in the next turn.
+pub const DELIVERIES_PER_TURN: usize = 4096;
+
+/// Messages delivered to one consumer before the next one has its share.
+pub const DELIVERIES_PER_CONSUMER: usize = 512;
+
+/// Bytes of publishes that one turn takes in; what is left comes in the next turn.
+pub const TURN_LEN_MAX: usize = 4 << 20;
+
+/// Names in one page of CONSUMER.NAMES. Source: nats-server, server/jetstream_api.go (`JSApiNamesLimit`).
+pub const CONSUMER_NAMES_PAGE: usize = 1024;
+
+/// Consumers in one page of CONSUMER.LIST. Source: nats-server, server/jetstream_api.go (`JSApiListLimit`).
+pub const CONSUMER_LIST_PAGE: usize = 256;
+
+/// Entries behind the one that is wanted that are read with it, if they lie near.
+pub const READ_AHEAD_ENTRIES: usize = 64;
+
+/// Lists for pub acks that a shard keeps for reuse.
+pub const SPARE_LISTS_MAX: usize = 64;
 
 const _: () = assert!(MAX_PAYLOAD_MAX as u64 <= SEGMENT_LEN / 4);
 const _: () = assert!(WRITE_LEN_MAX > ENTRY_LEN_MAX + CHECKPOINT_PIECE_LEN + BLOCK_LEN);

@@ -21,6 +21,8 @@ pub enum Rejection {
     SequenceNotFound(u64),
     /// 10057 `{err}`
     StreamMsgDeleteFailed(Cow<'static, str>),
+    /// 10049 `{err}`
+    StreamCreate(Cow<'static, str>),
     /// 10051 `{err}`
     StreamGeneral(Cow<'static, str>),
     /// 10077 `{err}`, 503

@@ -77,6 +77,7 @@ impl From<Rejection> for ApiError {
             R::NoMessageFound => no_text(10037),
             R::SequenceNotFound(seq) => Self::with(10043, seq.to_string()),
             R::StreamMsgDeleteFailed(err) => Self::with(10057, err),
+            R::StreamCreate(err) => Self::with(10049, err),
             R::StreamGeneral(err) => Self::with(10051, err),
             R::StreamStoreFailed(err) => Self::with(10077, err),
             R::InsufficientResources => no_text(10023),

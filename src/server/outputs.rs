@@ -46,11 +46,11 @@ impl Subscribers for Server {
 }
 
 impl Outputs for Server {
-    fn pub_acks(&mut self, core: CoreId, acks: PubAcks) {
+    fn pub_acks(&mut self, core: CoreId, acks: &mut PubAcks) {
         if core == self.topology.core {
-            self.publish_pub_acks(&acks);
+            self.publish_pub_acks(acks);
         } else {
-            self.reply(core, CoreMessage::PubAcks(acks));
+            self.reply(core, CoreMessage::PubAcks(std::mem::take(acks)));
         }
     }
 

@@ -263,7 +263,7 @@ impl Cores {
         }
         let origin = batch.origin;
         self.servers[core].return_batch(batch);
-        self.servers[core].pub_acks(origin, acks);
+        self.servers[core].pub_acks(origin, &mut acks);
     }
 
     /// What the shell does after a turn.

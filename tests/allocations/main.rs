@@ -174,9 +174,9 @@ impl OneCore {
     /// What a shard does with the batches: one `PubAcks` for each. It is made outside the count.
     fn acknowledge(&mut self) {
         while let Some(batch) = self.batches.pop() {
-            let acks = counting::uncounted(|| pub_acks(&batch));
+            let mut acks = counting::uncounted(|| pub_acks(&batch));
             self.server.return_batch(batch);
-            self.server.pub_acks(CoreId(0), acks);
+            self.server.pub_acks(CoreId(0), &mut acks);
         }
     }
 

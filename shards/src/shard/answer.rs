@@ -1,6 +1,6 @@
 //! What a shard answers.
 
-use crate::ids::{AccountId, GroupId, Revision, ShardId, StreamSeq};
+use crate::ids::{AccountId, GroupId, Origin, Revision, ShardId, StreamSeq};
 use crate::rejection::Rejection;
 use crate::time::WallTime;
 
@@ -97,6 +97,24 @@ pub struct PubAcks {
     /// The stream's name, then the reply subjects one after another.
     pub bytes: Vec<u8>,
     pub acks: Vec<PubAck>,
+}
+
+impl PubAcks {
+    /// Begins a list for a stream.
+    pub fn start(&mut self, account: AccountId, stream: &[u8]) {
+        self.account = account;
+        self.stream_len = stream.len() as u32;
+        self.bytes.clear();
+        self.acks.clear();
+        self.bytes.extend_from_slice(stream);
+    }
+
+    /// Adds the ack of a message that was stored.
+    pub fn push(&mut self, origin: Origin, reply: &[u8], seq: StreamSeq) {
+        self.bytes.extend_from_slice(reply);
+        let Origin { slot, generation, .. } = origin;
+        self.acks.push(PubAck { slot, generation, reply_len: reply.len() as u32, duplicate: false, seq });
+    }
 }
 
 /// One pub ack.

@@ -10,7 +10,8 @@ pub use crate::subscribers::{Advisory, Delivery, Interest, Subscribers};
 /// the simulator.
 pub trait Outputs: Subscribers {
     /// Pub acks of one committed entry, for the connections of one core.
-    fn pub_acks(&mut self, core: CoreId, acks: PubAcks);
+    /// What is left in `acks` is reused by the shard; an implementation may take it all.
+    fn pub_acks(&mut self, core: CoreId, acks: &mut PubAcks);
 
     /// The answer to a request.
     fn answer(&mut self, to: &ReplyTo, answer: Answer);

@@ -1,0 +1,134 @@
+//! Checkpoints: each group hands its state to the log, a few per turn; and what such a state is.
+
+use super::engine::Engine;
+use super::group::{Group, Machine};
+use super::stream_group::StreamGroup;
+use crate::encoding::{Malformed, Reader, Write};
+use crate::ids::{EntryIndex, GroupId, Position};
+use crate::meta::Catalog;
+use crate::stream::Stream;
+use crate::time::Now;
+use std::collections::VecDeque;
+
+/// A group's state as a checkpoint holds it. The stream is as of the entry that the checkpoint covers; the consumers are
+/// as of `progress_through`, because their changes are in force before they are logged.
+pub(super) struct GroupState {
+    pub progress_through: EntryIndex,
+    pub machine: StateMachine,
+}
+
+/// What is in it.
+pub(super) enum StateMachine {
+    Catalog(Catalog),
+    Stream(Box<StreamGroup>),
+}
+
+const IS_CATALOG: u8 = 0;
+const IS_STREAM: u8 = 1;
+
+impl Engine {
+    /// Goes on with a checkpoint, or starts one if the log wants it. True if there is more to do at once.
+    pub fn step_checkpoint(&mut self, now: Now) -> bool {
+        if self.checkpoint.is_none() && self.log.wants_checkpoint(now.monotonic) && !self.has_failed {
+            let applied = self.in_flight.front().map_or(self.log.committed(), |entry| entry.place.position);
+            self.log.begin_checkpoint(applied.min(self.log.committed()));
+            let mut groups: Vec<GroupId> = self.groups.keys().copied().collect();
+            groups.sort_unstable();
+            self.checkpoint = Some(groups.into());
+        }
+        let Some(mut left) = self.checkpoint.take() else { return false };
+        if !self.log.is_checkpointing() {
+            return false;
+        }
+        while self.log.checkpoint_has_room() {
+            let Some(id) = left.pop_front() else {
+                self.log.finish_checkpoint();
+                return false;
+            };
+            // Progress that is not logged yet goes in front of the state, which holds it.
+            if self.lazy.contains(&id) {
+                self.log_progress(id);
+                left.push_front(id);
+                self.checkpoint = Some(left);
+                return true;
+            }
+            self.hand_over(id);
+        }
+        self.checkpoint = Some(left);
+        false
+    }
+
+    fn hand_over(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let mut state = Vec::new();
+        let mut live: Vec<Position> = Vec::new();
+        state.put_u64(group.last_proposed().0);
+        let covers = group.applied;
+        match &mut group.machine {
+            Machine::Catalog => {
+                state.put_u8(IS_CATALOG);
+                let Some(catalog) = &self.catalog else { return };
+                catalog.catalog.encode_checkpoint(&mut state);
+            }
+            Machine::Stream(stream) => {
+                state.put_u8(IS_STREAM);
+                encode_stream(stream, &mut state);
+                if !stream.is_memory() {
+                    stream.stream.for_each_live(&mut |place, _| live.push(place.position));
+                }
+            }
+        }
+        self.log.checkpoint_group(id, covers, state, live);
+    }
+}
+
+impl GroupState {
+    /// Reads what `hand_over` wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(bytes);
+        let progress_through = EntryIndex(r.u64()?);
+        let machine = match r.u8()? {
+            IS_CATALOG => StateMachine::Catalog(Catalog::decode_checkpoint(r.take(r.remaining())?)?),
+            IS_STREAM => StateMachine::Stream(Box::new(decode_stream(&mut r)?)),
+            _ => return Err(Malformed),
+        };
+        Ok(GroupState { progress_through, machine })
+    }
+}
+
+fn encode_stream(group: &mut StreamGroup, out: &mut Vec<u8>) {
+    let mut stream = Vec::new();
+    group.stream.encode_checkpoint(&mut stream);
+    out.put_bytes(&stream);
+    let mut consumers: VecDeque<Vec<u8>> = VecDeque::new();
+    let (slots, _) = group.all();
+    for (_, slot) in slots.filter(|(_, slot)| !slot.is_volatile) {
+        let mut consumer = Vec::new();
+        slot.consumer.encode(&mut consumer);
+        consumers.push_back(consumer);
+    }
+    out.put_varint(consumers.len() as u64);
+    for consumer in consumers {
+        out.put_bytes(&consumer);
+    }
+}
+
+fn decode_stream(r: &mut Reader<'_>) -> Result<StreamGroup, Malformed> {
+    let stream = Stream::decode_checkpoint(r.bytes()?)?;
+    let mut group = StreamGroup::new(stream.account(), stream);
+    for _ in 0..r.varint()? {
+        group.replay_consumer(r.bytes()?)?;
+    }
+    Ok(group)
+}
+
+/// Whether a recovered group has to look at a change: the stream's own up to the covered entry are in its state, the
+/// consumers' up to `progress_through`.
+pub(super) fn is_covered(
+    group: &Group,
+    progress_through: EntryIndex,
+    index: EntryIndex,
+    of_consumers: bool,
+) -> bool {
+    if of_consumers { index <= progress_through } else { index <= group.applied }
+}

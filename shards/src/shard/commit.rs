@@ -1,0 +1,246 @@
+//! Entries that the log has committed are applied, and what rests on them leaves.
+
+use super::answer::{Advisory, Answer, PubAcks};
+use super::engine::Engine;
+use super::group::{After, InFlight, Machine};
+use super::outputs::Outputs;
+use super::request::ReplyTo;
+use super::{CATALOG_SHARD, LOG_FAILED, ShardMessage};
+use crate::change::ChangeKind;
+use crate::ids::{CoreId, GroupId, Origin};
+use crate::log::entry::EntryView;
+use crate::rejection::Rejection;
+use crate::stream::Stream;
+use crate::stream::effects::Effects;
+use crate::stream::place::{EntryPlace as StreamPlace, Place};
+use crate::time::Now;
+
+impl Engine {
+    /// Applies what is committed. True if there was anything.
+    pub fn commit(&mut self, now: Now, out: &mut impl Outputs) -> bool {
+        if self.log.is_poisoned() && !self.has_failed {
+            self.fail(now, out);
+        }
+        let committed = self.log.committed();
+        let mut any = false;
+        while let Some(entry) = self.in_flight.pop_front_if(|entry| entry.end <= committed) {
+            self.commit_entry(now, entry, out);
+            any = true;
+        }
+        while let Some(entry) = self.immediate.pop_front() {
+            self.commit_entry(now, entry, out);
+            any = true;
+        }
+        for refused in std::mem::take(&mut self.refused) {
+            self.abandon(refused, out);
+            any = true;
+        }
+        any
+    }
+
+    fn commit_entry(&mut self, now: Now, entry: InFlight, out: &mut impl Outputs) {
+        let InFlight { group: id, index, place, memory, acks, after, .. } = entry;
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        assert!(index > group.applied, "entries of a group are applied in order");
+        group.applied = index;
+        group.flying -= 1;
+        if let Machine::Stream(stream) = &mut group.machine {
+            self.effects.clear();
+            match memory {
+                Some(bytes) => {
+                    let before = stream.stream.memory_used();
+                    let place = stream.stream.next_memory_place(bytes.len());
+                    apply_entry(&mut stream.stream, EntryView::trusted(&bytes), place, &mut self.effects);
+                    stream.stream.keep_in_memory(place, bytes);
+                    self.memory_used =
+                        (self.memory_used + stream.stream.memory_used()).saturating_sub(before);
+                }
+                None => {
+                    let view = self.log.entry(place).ok().flatten();
+                    let view = view.expect("an entry that was just committed is in the tail cache");
+                    let place = StreamPlace { position: place.position, len: place.len };
+                    apply_entry(&mut stream.stream, view, place, &mut self.effects);
+                }
+            }
+            stream.tell(&self.effects, out);
+            let wake = self.effects.stored().is_some();
+            let has_consumers = stream.consumer_count() > 0;
+            if has_consumers {
+                self.note_progress(now, id);
+                if wake {
+                    self.wake_consumers(id);
+                }
+            }
+            self.touch(id);
+        }
+        self.send_acks(acks, out);
+        for after in after {
+            self.perform(now, id, after, out);
+        }
+    }
+
+    fn send_acks(&mut self, mut lists: Vec<(CoreId, PubAcks)>, out: &mut impl Outputs) {
+        for (core, acks) in &mut lists {
+            out.pub_acks(*core, acks);
+            if self.spare_acks.len() < crate::limits::SPARE_LISTS_MAX {
+                self.spare_acks.push(std::mem::take(acks));
+            }
+        }
+        lists.clear();
+        if self.spare_lists.len() < crate::limits::SPARE_LISTS_MAX {
+            self.spare_lists.push(lists);
+        }
+    }
+
+    /// Does what follows from entries that are committed now.
+    pub fn perform(&mut self, now: Now, id: GroupId, after: After, out: &mut impl Outputs) {
+        match after {
+            After::Answer(to, answer) => out.answer(&to, *answer),
+            After::Serve(to, request) => {
+                self.waiting_requests -= 1;
+                self.serve_request(now, to, request, out);
+            }
+            After::Duplicate { to, seq } => {
+                let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) else { return };
+                let mut acks = PubAcks::default();
+                acks.start(stream.account, stream.stream.config().name.as_bytes());
+                acks.push(to.origin, &to.reply, seq);
+                acks.acks[0].duplicate = true;
+                out.pub_acks(to.origin.core, &mut acks);
+            }
+            After::Refused { to, rejection } => self.refuse(id, &to, rejection, out),
+            After::Fetch { to, index, request } => {
+                let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) else { return };
+                let Some((slot, messages)) = stream.at(index) else { return };
+                slot.consumer.handle_fetch(now, &request, &[], &to.reply, messages, out);
+                self.mark_ready(id, index);
+                self.touch(id);
+            }
+            After::GroupCreated => self.tell_created(now, id, out),
+            After::GroupUpdated => {
+                if let Some(info) = self.stream_info(now, id) {
+                    out.send(CATALOG_SHARD, ShardMessage::GroupUpdated { group: id, info });
+                }
+            }
+            After::GroupDeleted => {
+                if let Some(gone) = self.groups.remove(&id) {
+                    if let Some(deadline) = gone.deadline {
+                        self.timers.remove(&(deadline, id));
+                    }
+                    if let Machine::Stream(stream) = &gone.machine {
+                        self.memory_used = self.memory_used.saturating_sub(stream.stream.memory_used());
+                    }
+                }
+                self.pushers.retain(|(group, _)| *group != id);
+                self.lazy.remove(&id);
+                out.send(CATALOG_SHARD, ShardMessage::GroupDeleted { group: id });
+            }
+            After::ConsumerCreated { to, name, is_fresh } => {
+                self.consumer_created(now, id, &to, &name, is_fresh, out)
+            }
+            After::ConsumerDeleted { to, name } => {
+                if let Some(to) = to {
+                    out.answer(&to, Answer::ConsumerDeleted);
+                }
+                if let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) {
+                    let (account, stream) = (stream.account, stream.stream.config().name.clone());
+                    out.advise(account, Advisory::ConsumerDeleted { stream, consumer: name.into() });
+                }
+            }
+            After::Catalog(change) => {
+                if let Some(catalog) = &mut self.catalog {
+                    catalog.handle_committed(change, out);
+                }
+                self.serve_waiting_catalog(now, out);
+            }
+        }
+    }
+
+    /// The log has failed: nothing that is in flight will ever commit. Readers go on.
+    fn fail(&mut self, now: Now, out: &mut impl Outputs) {
+        self.has_failed = true;
+        for entry in std::mem::take(&mut self.in_flight) {
+            self.abandon(entry, out);
+        }
+        for group in self.groups.values_mut() {
+            group.flying = 0;
+            if let Some(stream) = group.stream() {
+                stream.stream.drop_in_flight();
+            }
+        }
+        if let Some(catalog) = &mut self.catalog {
+            catalog.handle_log_failed(out);
+        }
+        // What is pending finds the log closed and is refused in the same way.
+        self.propose(now, out);
+    }
+
+    /// Tells everybody who waits for an entry that its outcome is unknown.
+    fn abandon(&mut self, entry: InFlight, out: &mut impl Outputs) {
+        let failed = || Rejection::StreamStoreFailed(LOG_FAILED.into());
+        for (core, acks) in &entry.acks {
+            let mut at = acks.stream_len as usize;
+            for ack in &acks.acks {
+                let reply = &acks.bytes[at..at + ack.reply_len as usize];
+                at += ack.reply_len as usize;
+                let origin = Origin { core: *core, slot: ack.slot, generation: ack.generation };
+                let to = ReplyTo { origin, account: acks.account, reply: reply.into(), tag: 0 };
+                self.refuse(entry.group, &to, failed(), out);
+            }
+        }
+        for after in entry.after {
+            match after {
+                After::Duplicate { to, .. } | After::Refused { to, .. } => {
+                    self.refuse(entry.group, &to, failed(), out)
+                }
+                After::Answer(to, answer) if matches!(*answer, Answer::Empty) => {
+                    // An awaited consumer ack: silence lets the client ask again.
+                    let _ = to;
+                }
+                After::Answer(to, _) | After::Serve(to, _) | After::ConsumerCreated { to, .. } => {
+                    out.answer(&to, Answer::Rejected(failed()));
+                }
+                After::ConsumerDeleted { to: Some(to), .. } => out.answer(&to, Answer::Rejected(failed())),
+                After::ConsumerDeleted { to: None, .. }
+                | After::Fetch { .. }
+                | After::GroupCreated
+                | After::GroupUpdated
+                | After::GroupDeleted
+                | After::Catalog(_) => {}
+            }
+        }
+    }
+
+    fn refuse(&mut self, id: GroupId, to: &ReplyTo, rejection: Rejection, out: &mut impl Outputs) {
+        let stream = match self.groups.get(&id).map(|g| &g.machine) {
+            Some(Machine::Stream(s)) => s.stream.config().name.clone(),
+            _ => String::new(),
+        };
+        out.answer(to, Answer::PublishRejected { stream, rejection });
+    }
+}
+
+/// Applies the stream's changes of an entry. Those of consumers are in force already.
+fn apply_entry(stream: &mut Stream, view: EntryView<'_>, place: StreamPlace, effects: &mut Effects) {
+    for i in 0..view.len() {
+        let change = view.change(i).expect("an entry that never left memory is whole");
+        let kind = ChangeKind::try_from(change.kind).expect("this process wrote the entry");
+        if is_of_consumers(kind) {
+            continue;
+        }
+        let (offset, len) = view.row(i);
+        let place = Place { entry: place, change: i as u32, offset: offset as u32, len: len as u32 };
+        stream.apply(kind, change.bytes, place, effects).expect("this process wrote the change");
+    }
+}
+
+/// Whether a change concerns a consumer and not the stream itself.
+pub(super) fn is_of_consumers(kind: ChangeKind) -> bool {
+    matches!(
+        kind,
+        ChangeKind::ConsumerCreate
+            | ChangeKind::ConsumerUpdate
+            | ChangeKind::ConsumerDelete
+            | ChangeKind::ConsumerProgress
+    )
+}

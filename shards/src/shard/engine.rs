@@ -1,0 +1,361 @@
+//! A shard that serves: its groups over its log. What comes in, by kind.
+
+use super::ShardMessage;
+use super::ShardOptions;
+use super::answer::{Answer, PubAcks, Usage};
+use super::catalog_steps::{CatalogRequest, CatalogSteps};
+use super::group::{After, Group, InFlight, Machine, Pending};
+use super::outputs::Outputs;
+use super::reads::Reads;
+use super::request::{Batch, ReplyTo, Request};
+use super::stream_group::{SlotIndex, StreamGroup};
+use crate::change::ChangeKind;
+use crate::clock::ClockWatch;
+use crate::hashing::HashMap;
+use crate::ids::{AccountId, EntryIndex, GroupId};
+use crate::log::Log;
+use crate::log::disk_op::DiskDone;
+use crate::rejection::Rejection;
+use crate::stream::Stream;
+use crate::stream::config::Storage;
+use crate::stream::effects::Effects;
+use crate::time::{Instant, Now};
+use std::collections::{BTreeSet, VecDeque};
+
+/// A consumer by group and place.
+pub(super) type ConsumerKey = (GroupId, SlotIndex);
+
+/// The groups of one shard over its log. Lives on: its shard's core.
+pub(super) struct Engine {
+    pub options: ShardOptions,
+    pub log: Log,
+    /// Only on shard 0.
+    pub catalog: Option<CatalogSteps>,
+    pub groups: HashMap<GroupId, Box<Group>>,
+    /// Written entries in the order of the log.
+    pub in_flight: VecDeque<InFlight>,
+    /// Entries of streams with memory storage that rest on nothing: they commit in the same turn.
+    pub immediate: VecDeque<InFlight>,
+    /// Groups with something pending.
+    pub dirty: Vec<GroupId>,
+    /// Batches not handled yet; the first from this item on.
+    pub inbox: VecDeque<Box<Batch>>,
+    pub inbox_at: usize,
+    /// Batches handled in this turn: pending publishes lie in them.
+    pub batches: Vec<Box<Batch>>,
+    pub batches_done: Vec<Box<Batch>>,
+    /// Consumers that may have something to deliver.
+    pub ready: VecDeque<ConsumerKey>,
+    /// Consumers whose subscribers' way is full.
+    pub blocked: Vec<ConsumerKey>,
+    pub reads: Reads,
+    /// Deadlines of groups.
+    pub timers: BTreeSet<(Instant, GroupId)>,
+    /// Groups with progress of consumers that is not logged.
+    pub lazy: BTreeSet<GroupId>,
+    /// Groups whose state a checkpoint still has to take.
+    pub checkpoint: Option<VecDeque<GroupId>>,
+    pub has_failed: bool,
+    pub is_closing: bool,
+    pub effects: Effects,
+    /// Bytes of memory storage over all streams.
+    pub memory_used: u64,
+    /// Spare lists for pub acks.
+    pub spare_acks: Vec<PubAcks>,
+    pub spare_lists: Vec<Vec<(crate::ids::CoreId, PubAcks)>>,
+    /// Waiters whose read could not start: they look again.
+    pub unread: Vec<super::reads::Waiter>,
+    pub clock: ClockWatch,
+    /// Runs that the log did not take; who waits for them is told at the end of the turn.
+    pub refused: Vec<InFlight>,
+    /// Bytes admitted in this turn.
+    pub turn_bytes: usize,
+    /// Requests behind entries that are not committed yet.
+    pub waiting_requests: usize,
+    /// Push consumers, which care about subscribers that come.
+    pub pushers: BTreeSet<ConsumerKey>,
+}
+
+impl Engine {
+    /// `groups` as recovery left them.
+    pub fn new(
+        options: ShardOptions,
+        log: Log,
+        catalog: Option<CatalogSteps>,
+        groups: HashMap<GroupId, Box<Group>>,
+    ) -> Self {
+        Engine {
+            options,
+            log,
+            catalog,
+            groups,
+            in_flight: VecDeque::new(),
+            immediate: VecDeque::new(),
+            dirty: Vec::new(),
+            inbox: VecDeque::new(),
+            inbox_at: 0,
+            batches: Vec::new(),
+            batches_done: Vec::new(),
+            ready: VecDeque::new(),
+            blocked: Vec::new(),
+            reads: Reads::default(),
+            timers: BTreeSet::new(),
+            lazy: BTreeSet::new(),
+            checkpoint: None,
+            has_failed: false,
+            is_closing: false,
+            effects: Effects::default(),
+            memory_used: 0,
+            spare_acks: Vec::new(),
+            spare_lists: Vec::new(),
+            unread: Vec::new(),
+            clock: ClockWatch::default(),
+            refused: Vec::new(),
+            turn_bytes: 0,
+            waiting_requests: 0,
+            pushers: BTreeSet::new(),
+        }
+    }
+
+    /// A disk operation has ended.
+    pub fn handle_disk(&mut self, now: Now, done: DiskDone, out: &mut impl Outputs) {
+        if let Some(read) = self.log.handle_disk(now.monotonic, done) {
+            self.handle_read(now, read, out);
+        }
+    }
+
+    /// A request that is not hot.
+    pub fn handle_request(&mut self, now: Now, to: ReplyTo, request: Box<Request>, out: &mut impl Outputs) {
+        let group = match *request {
+            Request::StreamCreate { config, pedantic } => {
+                return self.handle_catalog(now, to, CatalogRequest::Create { config, pedantic }, out);
+            }
+            Request::StreamUpdate { config, pedantic } => {
+                return self.handle_catalog(now, to, CatalogRequest::Update { config, pedantic }, out);
+            }
+            Request::StreamDelete { name } => {
+                return self.handle_catalog(now, to, CatalogRequest::Delete { name }, out);
+            }
+            Request::Usage { account } => return out.answer(&to, Answer::Usage(self.usage(account))),
+            Request::StreamInfo { group, .. }
+            | Request::StreamPurge { group, .. }
+            | Request::MessageGet { group, .. }
+            | Request::MessageDelete { group, .. }
+            | Request::DirectGet { group, .. }
+            | Request::ConsumerCreate { group, .. }
+            | Request::ConsumerInfo { group, .. }
+            | Request::ConsumerNames { group, .. }
+            | Request::ConsumerList { group, .. }
+            | Request::ConsumerDelete { group, .. } => group,
+        };
+        let Some(known) = self.groups.get_mut(&group) else {
+            return out.answer(&to, Answer::Rejected(Rejection::StreamNotFound));
+        };
+        if known.is_settled() || self.has_failed {
+            return self.serve_request(now, to, request, out);
+        }
+        // Everything admitted before the request must be applied first.
+        if self.waiting_requests >= crate::limits::WAITING_REQUESTS_MAX {
+            return out.answer(&to, Answer::Rejected(Rejection::InsufficientResources));
+        }
+        self.waiting_requests += 1;
+        known.pending.push(Pending::After(After::Serve(to, request)));
+        self.mark_dirty(group);
+    }
+
+    /// Word from another shard, or from a core about the table.
+    pub fn handle_message(&mut self, now: Now, message: ShardMessage, out: &mut impl Outputs) {
+        match message {
+            ShardMessage::CreateGroup { group, account, config, created } => {
+                if self.groups.contains_key(&group) {
+                    return self.tell_created(now, group, out);
+                }
+                let mut new = Group::new(Machine::Stream(Box::new(StreamGroup::new(
+                    account,
+                    Stream::new(account, (*config).clone(), created),
+                ))));
+                let mut encoded = Vec::new();
+                config.encode(&mut encoded);
+                let change = crate::change::Change::GroupCreate { account, created, config: &encoded };
+                new.push_change(ChangeKind::GroupCreate as u8, |body| change.encode(body));
+                new.pending.push(Pending::After(After::GroupCreated));
+                self.groups.insert(group, Box::new(new));
+                self.mark_dirty(group);
+            }
+            ShardMessage::CheckUpdate { group, config } => {
+                let violators = match self.groups.get(&group).map(|g| &g.machine) {
+                    Some(Machine::Stream(s)) => s.violators(&config.consumer_limits),
+                    _ => Vec::new(),
+                };
+                let result = match violators.is_empty() {
+                    true => Ok(()),
+                    false => Err(Rejection::StreamUpdateViolatesConsumers(violators.join(", "))),
+                };
+                out.send(super::CATALOG_SHARD, ShardMessage::UpdateChecked { group, result });
+            }
+            ShardMessage::UpdateGroup { group, config } => {
+                let Some(known) = self.groups.get_mut(&group) else { return };
+                let is_same = known.stream().is_some_and(|s| *s.stream.config() == *config);
+                if !is_same {
+                    let mut encoded = Vec::new();
+                    config.encode(&mut encoded);
+                    let change = crate::change::Change::ConfigUpdate { config: &encoded };
+                    known.push_change(ChangeKind::ConfigUpdate as u8, |body| change.encode(body));
+                }
+                known.pending.push(Pending::After(After::GroupUpdated));
+                self.mark_dirty(group);
+            }
+            ShardMessage::DeleteGroup { group } => self.delete_group(group, out),
+            to_catalog => self.handle_catalog_message(to_catalog, out),
+        }
+    }
+
+    /// Somebody subscribed, or a lane has room again.
+    pub fn handle_subscribers_changed(&mut self, now: Now, out: &mut impl Outputs) {
+        let pushers: Vec<ConsumerKey> = self.pushers.iter().copied().collect();
+        for (id, index) in pushers {
+            let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) else { continue };
+            let Some((slot, _)) = stream.at(index) else { continue };
+            slot.consumer.handle_interest_changed(now, out);
+            self.mark_ready(id, index);
+            self.touch(id);
+        }
+        self.ready.extend(self.blocked.drain(..));
+    }
+
+    /// Puts the group into the list of those with something pending.
+    pub fn mark_dirty(&mut self, group: GroupId) {
+        if let Some(known) = self.groups.get_mut(&group)
+            && !known.is_dirty
+        {
+            known.is_dirty = true;
+            self.dirty.push(group);
+        }
+    }
+
+    /// Looks at the group's deadline again.
+    pub fn touch(&mut self, group: GroupId) {
+        let Some(known) = self.groups.get_mut(&group) else { return };
+        let Machine::Stream(stream) = &known.machine else { return };
+        let deadline = stream.poll_timeout();
+        if deadline != known.deadline {
+            if let Some(old) = known.deadline {
+                self.timers.remove(&(old, group));
+            }
+            if let Some(new) = deadline {
+                self.timers.insert((new, group));
+            }
+            known.deadline = deadline;
+        }
+    }
+
+    /// Puts a consumer into the list of those that may deliver.
+    pub fn mark_ready(&mut self, group: GroupId, index: SlotIndex) {
+        if let Some(known) = self.groups.get_mut(&group)
+            && let Some(stream) = known.stream()
+            && let Some((slot, _)) = stream.at(index)
+            && slot.is_open
+            && !slot.is_ready
+        {
+            slot.is_ready = true;
+            self.ready.push_back((group, index));
+        }
+    }
+
+    fn handle_catalog(&mut self, now: Now, to: ReplyTo, request: CatalogRequest, out: &mut impl Outputs) {
+        let Some(catalog) = &mut self.catalog else {
+            return out.answer(&to, Answer::Rejected(Rejection::StreamNotFound));
+        };
+        if self.has_failed {
+            return out.answer(&to, Answer::Rejected(Rejection::StreamCreate(super::LOG_FAILED.into())));
+        }
+        let Some(group) = self.groups.get_mut(&GroupId::CATALOG) else { return };
+        // Each change of the catalog is an entry of its own, so this is the index that a creation gets.
+        let next = GroupId(group.index_behind_pending().0);
+        if let Some(change) = catalog.handle_request(now, to, request, next, out) {
+            self.propose_catalog(change);
+        }
+    }
+
+    fn handle_catalog_message(&mut self, message: ShardMessage, out: &mut impl Outputs) {
+        let Some(catalog) = &mut self.catalog else { return };
+        for change in catalog.handle_message(message, out) {
+            self.propose_catalog(change);
+        }
+    }
+
+    /// Has a change of the catalog written.
+    pub fn propose_catalog(&mut self, change: crate::meta::change::CatalogChange) {
+        let Some(group) = self.groups.get_mut(&GroupId::CATALOG) else { return };
+        group.push_change(change.kind(), |body| change.encode(body));
+        group.pending.push(Pending::After(After::Catalog(change)));
+        self.mark_dirty(GroupId::CATALOG);
+    }
+
+    /// Requests that waited for an operation on their stream to end.
+    pub fn serve_waiting_catalog(&mut self, now: Now, out: &mut impl Outputs) {
+        while let Some((to, request)) = self.catalog.as_mut().and_then(CatalogSteps::poll_waiting) {
+            self.handle_catalog(now, to, request, out);
+        }
+    }
+
+    /// Tells the catalog that a group is here, with its info.
+    pub fn tell_created(&mut self, now: Now, group: GroupId, out: &mut impl Outputs) {
+        let Some(known) = self.groups.get_mut(&group) else { return };
+        let settled = known.applied > EntryIndex(0);
+        let Some(stream) = known.stream() else { return };
+        if settled {
+            let count = stream.consumer_count() as u64;
+            let info = Box::new(stream.stream.info(now, stream.stream.state(false, "", 0, count)));
+            out.send(super::CATALOG_SHARD, ShardMessage::GroupCreated { group, info });
+        }
+    }
+
+    fn delete_group(&mut self, group: GroupId, out: &mut impl Outputs) {
+        let Some(known) = self.groups.get_mut(&group) else {
+            // Done in an earlier life.
+            return out.send(super::CATALOG_SHARD, ShardMessage::GroupDeleted { group });
+        };
+        let Some(stream) = known.stream() else { return };
+        if stream.is_leaving {
+            return;
+        }
+        stream.is_leaving = true;
+        let account = stream.account;
+        let name = stream.stream.config().name.clone();
+        let consumers: Vec<String> = stream.consumer_names().map(str::to_owned).collect();
+        for consumer in consumers {
+            stream.remove_consumer(&consumer, out);
+            let stream = name.clone();
+            out.advise(account, super::answer::Advisory::ConsumerDeleted { stream, consumer });
+        }
+        known.push_change(ChangeKind::GroupDelete as u8, |_| {});
+        known.pending.push(Pending::After(After::GroupDeleted));
+        self.mark_dirty(group);
+    }
+
+    fn usage(&self, account: AccountId) -> Usage {
+        let mut usage = Usage::default();
+        for group in self.groups.values() {
+            let Machine::Stream(s) = &group.machine else { continue };
+            if s.account != account || s.is_leaving {
+                continue;
+            }
+            let state = s.stream.state(false, "", 0, 0);
+            let reserved = u64::try_from(s.stream.config().max_bytes).unwrap_or(0);
+            usage.streams += 1;
+            usage.consumers += s.consumer_count() as u64;
+            match s.stream.config().storage {
+                Storage::File => {
+                    usage.storage += state.bytes;
+                    usage.reserved_storage += reserved;
+                }
+                Storage::Memory => {
+                    usage.memory += state.bytes;
+                    usage.reserved_memory += reserved;
+                }
+            }
+        }
+        usage
+    }
+}

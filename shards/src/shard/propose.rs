@@ -1,0 +1,331 @@
+//! The end of a turn: what each group wants written becomes entries, copied once into the log's buffer.
+
+use super::engine::Engine;
+use super::group::{After, Group, InFlight, Machine, Pending, push_ack};
+use super::outputs::Outputs;
+use super::request::Batch;
+use super::stream_group::StreamGroup;
+use crate::change::ChangeKind;
+use crate::encoding::Write;
+use crate::ids::{CoreId, EntryIndex, GroupId, Position, StreamSeq};
+use crate::limits::{ENTRY_LEN_MAX, PROGRESS_LEN_MAX, PROGRESS_WAIT_MAX};
+use crate::log::entry::{self, EntryBuilder, EntryPlace, EntryStart};
+use crate::stream::admit::Publish;
+use crate::time::{Instant, Now};
+
+/// Version of the meaning of the changes in an entry.
+pub(super) const APPLY_VERSION: u16 = 1;
+
+/// A run of a group's pending list that becomes one entry: `pending[from..to]`, with what follows from it.
+#[derive(Default)]
+struct Run {
+    from: usize,
+    to: usize,
+    changes: usize,
+    body_len: usize,
+    messages: u32,
+    first_seq: StreamSeq,
+    /// Some change has to be in the log although the stream's messages are not.
+    is_logged: bool,
+}
+
+impl Engine {
+    /// Makes entries of everything that is pending. True if there was anything.
+    pub fn propose(&mut self, now: Now, out: &mut impl Outputs) -> bool {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        let had_any = !dirty.is_empty();
+        for group in dirty.drain(..) {
+            self.propose_group(now, group, out);
+        }
+        // `propose_group` may have made others dirty (an answer that was served and changed something).
+        std::mem::swap(&mut self.dirty, &mut dirty);
+        self.dirty.append(&mut dirty);
+        if had_any {
+            self.log_due_progress(now, true);
+        }
+        self.batches_done.append(&mut self.batches);
+        self.turn_bytes = 0;
+        had_any
+    }
+
+    /// Notes that consumers of a group have progress that the log does not have.
+    pub fn note_progress(&mut self, now: Now, group: GroupId) {
+        if let Some(stream) = self.groups.get_mut(&group).and_then(|g| g.stream())
+            && !stream.is_memory()
+            && stream.lazy_since.is_none()
+        {
+            stream.lazy_since = Some(now.monotonic);
+            self.lazy.insert(group);
+        }
+    }
+
+    /// Logs progress that has waited long enough, or grown large, or (`with_write`) can travel with a write that goes out
+    /// anyway. Volatile consumers' progress is dropped.
+    pub fn log_due_progress(&mut self, now: Now, with_write: bool) {
+        let due: Vec<GroupId> = self
+            .lazy
+            .iter()
+            .copied()
+            .filter(|group| {
+                let Some(Machine::Stream(s)) = self.groups.get(group).map(|g| &g.machine) else {
+                    return true;
+                };
+                with_write || s.lazy_since.is_none_or(|at| is_due(s, at, now.monotonic))
+            })
+            .collect();
+        for group in due {
+            self.log_progress(group);
+        }
+    }
+
+    /// When `log_due_progress` has something to do.
+    pub fn poll_progress_timeout(&self) -> Option<Instant> {
+        let since = self.lazy.iter().filter_map(|group| match &self.groups.get(group)?.machine {
+            Machine::Stream(s) => s.lazy_since,
+            Machine::Catalog => None,
+        });
+        since.min().map(|at| at + PROGRESS_WAIT_MAX)
+    }
+
+    /// Puts all progress of the group's consumers into its pending changes.
+    pub fn log_progress(&mut self, group: GroupId) {
+        self.lazy.remove(&group);
+        let Some(known) = self.groups.get_mut(&group) else { return };
+        let Group { machine, pending, bodies, .. } = &mut **known;
+        let Machine::Stream(stream) = machine else { return };
+        stream.lazy_since = None;
+        let mut any = false;
+        let (slots, _) = stream.all();
+        for (_, slot) in slots.filter(|(_, slot)| slot.consumer.has_progress()) {
+            let start = bodies.len();
+            bodies.put_bytes(slot.consumer.name().as_bytes());
+            slot.consumer.take_progress(bodies);
+            if slot.is_volatile {
+                bodies.truncate(start);
+                continue;
+            }
+            let len = (bodies.len() - start) as u32;
+            pending.push(Pending::Change {
+                kind: ChangeKind::ConsumerProgress as u8,
+                start: start as u32,
+                len,
+            });
+            any = true;
+        }
+        if any {
+            self.mark_dirty(group);
+        }
+    }
+
+    fn propose_group(&mut self, now: Now, id: GroupId, out: &mut impl Outputs) {
+        // Progress rides along: it is in front of what the turn's answers rest on.
+        if self.lazy.contains(&id) {
+            self.log_progress(id);
+        }
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.is_dirty = false;
+        let mut pending = std::mem::take(&mut group.pending);
+        let bodies = std::mem::take(&mut group.bodies);
+        let is_memory = matches!(&group.machine, Machine::Stream(s) if s.is_memory());
+        let mut run = Run::default();
+        for at in 0..pending.len() {
+            let (len, seq, is_logged) = match &pending[at] {
+                Pending::Publish(p) => (p.admitted.record_len, Some(p.admitted.seq), !is_memory),
+                Pending::Change { kind, len, .. } => (*len as usize, None, !is_memory || is_lasting(*kind)),
+                Pending::After(_) | Pending::Done => continue,
+            };
+            let is_catalog = id == GroupId::CATALOG;
+            let new_len = entry::encoded_len(run.changes + 1, run.body_len + len);
+            let is_full = new_len > ENTRY_LEN_MAX || is_catalog || is_logged != run.is_logged;
+            if run.changes > 0 && is_full {
+                run.to = at;
+                self.seal(id, &run, &mut pending, &bodies);
+                run = Run { from: at, ..Run::default() };
+            }
+            run.is_logged = is_logged;
+            run.changes += 1;
+            run.body_len += len;
+            if let Some(seq) = seq {
+                run.messages += 1;
+                if run.first_seq == StreamSeq(0) {
+                    run.first_seq = seq;
+                }
+            }
+        }
+        run.to = pending.len();
+        if run.changes > 0 {
+            self.seal(id, &run, &mut pending, &bodies);
+        } else {
+            for p in pending.drain(run.from..) {
+                if let Pending::After(after) = p {
+                    self.follow(now, id, after, out);
+                }
+            }
+        }
+        // Give the emptied lists back for the next turn.
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.pending.is_empty() {
+            pending.clear();
+            group.pending = pending;
+        }
+        if group.bodies.is_empty() {
+            let mut bodies = bodies;
+            bodies.clear();
+            group.bodies = bodies;
+        }
+    }
+
+    /// Something to do once what was written before it is committed: at once, if nothing is under way.
+    fn follow(&mut self, now: Now, id: GroupId, after: After, out: &mut impl Outputs) {
+        let flying = self.groups.get(&id).is_some_and(|g| g.flying > 0);
+        let early = matches!(after, After::Duplicate { .. })
+            && super::defect::is(self.options.defect, super::defect::Defect::AnswersDuplicateEarly);
+        if flying && !early {
+            let in_memory = self.immediate.iter_mut().rev();
+            if let Some(last) = in_memory.chain(self.in_flight.iter_mut().rev()).find(|f| f.group == id) {
+                last.after.push(after);
+                return;
+            }
+        }
+        self.perform(now, id, after, out);
+    }
+
+    /// Makes one entry of a run.
+    fn seal(&mut self, id: GroupId, run: &Run, pending: &mut [Pending], bodies: &[u8]) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let index = group.next_index;
+        let start = EntryStart {
+            group: id,
+            term: self.log.epoch(),
+            index,
+            commit: group.applied,
+            previous: group.previous,
+            first_seq: run.first_seq,
+            messages: run.messages,
+            apply_version: APPLY_VERSION,
+        };
+        let batches = &self.batches;
+        let fill = |entry: &mut EntryBuilder<'_>| {
+            for p in &pending[run.from..run.to] {
+                match p {
+                    Pending::Publish(p) => {
+                        let publish = publish_of(&batches[p.batch as usize], p.item as usize);
+                        let record = p.admitted.record(&publish);
+                        let len = p.admitted.record_len;
+                        entry.change(ChangeKind::Publish as u8, len, |to| record.write_to(to));
+                    }
+                    Pending::Change { kind, start, len } => {
+                        let body = &bodies[*start as usize..(*start + *len) as usize];
+                        entry.change(*kind, body.len(), |to| to.copy_from_slice(body));
+                    }
+                    Pending::After(_) | Pending::Done => {}
+                }
+            }
+        };
+        let mut memory = None;
+        let place = if run.is_logged {
+            match self.log.append(&start, run.changes, run.body_len, fill) {
+                Ok(place) => {
+                    group.previous = place.position;
+                    group.end = place.end();
+                    place
+                }
+                Err(_) => return self.refuse_run(id, run, pending),
+            }
+        } else {
+            let mut bytes = vec![0; entry::encoded_len(run.changes, run.body_len)];
+            let mut builder = EntryBuilder::new(&mut bytes, &start, run.changes);
+            fill(&mut builder);
+            builder.finish();
+            self.memory_used += bytes.len() as u64;
+            memory = Some(bytes.into_boxed_slice());
+            EntryPlace::default()
+        };
+        group.next_index = EntryIndex(index.0 + 1);
+        group.flying += 1;
+        let end = if group.flying > 1 || run.is_logged { group.end } else { Position(0) };
+        let (acks, after) = self.answers_of(id, run, pending);
+        let entry = InFlight { group: id, index, place, end, memory, acks, after };
+        if run.is_logged || end > self.log.committed() {
+            self.in_flight.push_back(entry);
+        } else {
+            self.immediate.push_back(entry);
+        }
+    }
+
+    /// The pub acks of a run, by core, and what else follows from it.
+    fn answers_of(
+        &mut self,
+        id: GroupId,
+        run: &Run,
+        pending: &mut [Pending],
+    ) -> (Vec<(CoreId, super::answer::PubAcks)>, Vec<After>) {
+        let mut after = Vec::new();
+        let mut lists = self.spare_lists.pop().unwrap_or_default();
+        let Some(Machine::Stream(stream)) = self.groups.get(&id).map(|g| &g.machine) else {
+            take_after(&mut pending[run.from..run.to], &mut after);
+            return (lists, after);
+        };
+        let (name, no_ack) = (stream.stream.config().name.as_bytes(), stream.stream.config().no_ack);
+        for p in &pending[run.from..run.to] {
+            let Pending::Publish(p) = p else { continue };
+            let batch = &self.batches[p.batch as usize];
+            let item = &batch.items[p.item as usize];
+            if item.reply.len > 0 && !no_ack {
+                let reply = item.reply.of(&batch.chunks[item.chunk as usize]);
+                let list = push_ack(&mut lists, item.origin, &mut self.spare_acks, stream.account, name);
+                list.push(item.origin, reply, p.admitted.seq);
+            }
+        }
+        take_after(&mut pending[run.from..run.to], &mut after);
+        (lists, after)
+    }
+
+    /// The log takes nothing more: everybody who waits for the run hears so.
+    fn refuse_run(&mut self, id: GroupId, run: &Run, pending: &mut [Pending]) {
+        let (acks, after) = self.answers_of(id, run, pending);
+        let failed = InFlight {
+            group: id,
+            index: EntryIndex(0),
+            place: EntryPlace::default(),
+            end: Position(0),
+            memory: None,
+            acks,
+            after,
+        };
+        self.refused.push(failed);
+    }
+}
+
+/// The publish that an item of a batch is.
+pub(super) fn publish_of(batch: &Batch, item: usize) -> Publish<'_> {
+    let item = &batch.items[item];
+    let chunk = &batch.chunks[item.chunk as usize][..];
+    Publish {
+        subject: item.subject.of(chunk),
+        reply: item.reply.of(chunk),
+        headers: item.headers.of(chunk),
+        payload: item.payload.of(chunk),
+    }
+}
+
+/// Changes that a stream with memory storage has in the log all the same.
+fn is_lasting(kind: u8) -> bool {
+    [ChangeKind::GroupCreate, ChangeKind::ConfigUpdate, ChangeKind::GroupDelete]
+        .map(|k| k as u8)
+        .contains(&kind)
+}
+
+fn is_due(stream: &StreamGroup, since: Instant, now: Instant) -> bool {
+    now - since >= PROGRESS_WAIT_MAX || stream.progress_bytes() >= PROGRESS_LEN_MAX
+}
+
+fn take_after(pending: &mut [Pending], into: &mut Vec<After>) {
+    for p in pending {
+        if matches!(p, Pending::After(_))
+            && let Pending::After(after) = std::mem::replace(p, Pending::Done)
+        {
+            into.push(after);
+        }
+    }
+}

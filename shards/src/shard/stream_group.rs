@@ -1,0 +1,320 @@
+//! A stream with its consumers: the shard introduces them to each other.
+
+use super::answer::Answer;
+use super::outputs::Outputs;
+use crate::consumer::config::{self, ConsumerConfig, CreateAction, Verdict};
+use crate::consumer::{Consumer, Purged, Removed, update};
+use crate::encoding::{Malformed, Reader};
+use crate::ids::{AccountId, StreamSeq};
+use crate::rejection::Rejection;
+use crate::stream::Stream;
+use crate::stream::config::{ServerLimits, Storage};
+use crate::stream::effects::Effects;
+use crate::time::{Instant, Now};
+use std::collections::BTreeMap;
+
+/// Place of a consumer in its group; given again after the consumer has gone.
+pub(super) type SlotIndex = u32;
+
+/// A stream's group. Lives on: its shard's core.
+pub(super) struct StreamGroup {
+    pub account: AccountId,
+    pub stream: Stream,
+    slots: Vec<Option<Box<Slot>>>,
+    /// By name, so that lists come sorted.
+    names: BTreeMap<Box<str>, SlotIndex>,
+    /// Since when progress of consumers waits to be logged.
+    pub lazy_since: Option<Instant>,
+    /// The tombstone is on its way: nothing new is admitted.
+    pub is_leaving: bool,
+}
+
+/// A consumer in its group.
+pub(super) struct Slot {
+    pub consumer: Consumer,
+    /// Nothing of it is logged: memory storage, of the stream or its own.
+    pub is_volatile: bool,
+    /// Its creation is committed: it may deliver.
+    pub is_open: bool,
+    /// It may have something to deliver: it is in the shard's list, or waits for a read.
+    pub is_ready: bool,
+}
+
+/// What a create request for a consumer came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Created {
+    /// It existed; nothing to log.
+    Same,
+    /// Made; its state has to be logged unless it is volatile.
+    Fresh,
+    /// Changed; likewise.
+    Updated,
+}
+
+impl StreamGroup {
+    pub fn new(account: AccountId, stream: Stream) -> Self {
+        StreamGroup {
+            account,
+            stream,
+            slots: Vec::new(),
+            names: BTreeMap::new(),
+            lazy_since: None,
+            is_leaving: false,
+        }
+    }
+
+    /// Whether messages and consumers of this stream stay off the log.
+    pub fn is_memory(&self) -> bool {
+        self.stream.config().storage == Storage::Memory
+    }
+
+    /// A create request, complete with checks. The consumer is there at once; it opens when its creation is committed.
+    pub fn create_consumer(
+        &mut self,
+        now: Now,
+        request: ConsumerConfig,
+        action: CreateAction,
+        pedantic: bool,
+        generated_name: &str,
+        server: &ServerLimits,
+        out: &mut impl Outputs,
+    ) -> Result<(Box<str>, Created), Rejection> {
+        let stream_config = self.stream.config();
+        let limits = config::Limits {
+            subjects: &stream_config.subjects,
+            stream_max_ack_pending: stream_config.consumer_limits.max_ack_pending,
+            stream_inactive_threshold: stream_config.consumer_limits.inactive_threshold,
+            server_max_ack_pending: server.max_ack_pending,
+            server_max_request_batch: server.max_request_batch,
+        };
+        let config = request.complete(&limits, pedantic, generated_name)?;
+        let name: Box<str> = config.name.as_str().into();
+        let existing = self.by_name(&name).map(|slot| slot.consumer.config());
+        let bound = existing.is_some_and(|c| {
+            let (subject, queue) = (c.deliver_subject.as_bytes(), c.deliver_group.as_bytes());
+            c.is_push() && out.bound(self.account, subject, queue)
+        });
+        let created = match update::decide(existing, bound, action, &config)? {
+            Verdict::Same => Created::Same,
+            Verdict::Update => {
+                if let Some(index) = self.names.get(&name)
+                    && let Some(slot) = &mut self.slots[*index as usize]
+                {
+                    slot.consumer.update(now, config, out);
+                }
+                Created::Updated
+            }
+            Verdict::Create => {
+                self.check_room(server)?;
+                let is_volatile = config.mem_storage || self.is_memory();
+                let stream_name = self.stream.config().name.as_str();
+                let mut consumer = Consumer::create(now, self.account, stream_name, config, &self.stream);
+                if is_volatile {
+                    consumer = consumer.without_log();
+                }
+                self.insert(consumer, is_volatile, false);
+                Created::Fresh
+            }
+        };
+        Ok((name, created))
+    }
+
+    /// The consumer of this name.
+    pub fn by_name(&self, name: &str) -> Option<&Slot> {
+        self.slots[*self.names.get(name)? as usize].as_deref()
+    }
+
+    /// The consumer of this name and its place, with the stream beside it.
+    pub fn find(&mut self, name: &str) -> Option<(SlotIndex, &mut Slot, &Stream)> {
+        let index = *self.names.get(name)?;
+        let slot = self.slots[index as usize].as_deref_mut()?;
+        Some((index, slot, &self.stream))
+    }
+
+    /// The consumer at a place, with the stream beside it.
+    pub fn at(&mut self, index: SlotIndex) -> Option<(&mut Slot, &Stream)> {
+        let slot = self.slots.get_mut(index as usize)?.as_deref_mut()?;
+        Some((slot, &self.stream))
+    }
+
+    /// All consumers and their places, with the stream beside them.
+    pub fn all(&mut self) -> (impl Iterator<Item = (SlotIndex, &mut Slot)>, &Stream) {
+        let slots = self.slots.iter_mut().enumerate();
+        (slots.filter_map(|(i, slot)| Some((i as SlotIndex, slot.as_deref_mut()?))), &self.stream)
+    }
+
+    /// Progress that waits to be logged, over all consumers. Bytes.
+    pub fn progress_bytes(&self) -> usize {
+        self.slots.iter().flatten().map(|slot| slot.consumer.progress_bytes()).sum()
+    }
+
+    /// Of the committed stream and its logged consumers.
+    pub fn state_hash(&self) -> u64 {
+        let logged = self.names.keys().filter_map(|name| self.by_name(name)).filter(|slot| !slot.is_volatile);
+        logged.fold(self.stream.state_hash(), |hash, slot| hash.rotate_left(7) ^ slot.consumer.state_hash())
+    }
+
+    /// Number of consumers.
+    pub fn consumer_count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Takes a consumer out; waiting pull requests are told.
+    pub fn remove_consumer(&mut self, name: &str, out: &mut impl Outputs) -> Option<Box<Slot>> {
+        let mut slot = self.take(name)?;
+        slot.consumer.handle_deleted(out);
+        Some(slot)
+    }
+
+    /// Names of all consumers, ascending.
+    pub fn consumer_names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(|name| &**name)
+    }
+
+    /// The body of the change that creates or replaces a consumer: everything about it.
+    pub fn encode_consumer(&mut self, name: &str, out: &mut Vec<u8>) {
+        let Some((_, slot, _)) = self.find(name) else { return };
+        slot.consumer.encode(out);
+        // What `encode` wrote includes the progress that was not logged yet.
+        discard_progress(&mut slot.consumer);
+    }
+
+    /// Replays such a body.
+    pub fn replay_consumer(&mut self, body: &[u8]) -> Result<(), Malformed> {
+        let stream_name = self.stream.config().name.as_str();
+        let consumer = Consumer::decode(self.account, stream_name, body)?;
+        self.insert(consumer, false, true);
+        Ok(())
+    }
+
+    /// Replays the deletion of a consumer: its name.
+    pub fn replay_delete(&mut self, body: &[u8]) -> Result<(), Malformed> {
+        let name = std::str::from_utf8(body).map_err(|_| Malformed)?;
+        self.take(name);
+        Ok(())
+    }
+
+    /// Replays progress of one consumer: its name, then what `take_progress` gave.
+    pub fn replay_progress(&mut self, body: &[u8]) -> Result<(), Malformed> {
+        let mut r = Reader::new(body);
+        let name = r.string()?;
+        let rest = r.take(r.remaining())?;
+        // A consumer that is missing here lies in a damaged range; its progress means nothing without it.
+        let Some((_, slot, _)) = self.find(name) else { return Ok(()) };
+        slot.consumer.replay(rest)
+    }
+
+    /// After the last replay.
+    pub fn recover(&mut self, now: Now) {
+        let (slots, stream) = self.all();
+        for (_, slot) in slots {
+            slot.consumer.recover(now, stream);
+        }
+    }
+
+    /// Tells every consumer what an applied entry did.
+    pub fn tell(&mut self, effects: &Effects, out: &mut impl Outputs) {
+        if self.names.is_empty() {
+            return;
+        }
+        let (slots, stream) = self.all();
+        for (_, slot) in slots {
+            let consumer = &mut slot.consumer;
+            if let Some((first, last)) = effects.stored() {
+                consumer.handle_stored(first, last, stream);
+            }
+            if effects.overflow() {
+                consumer.handle_purged(Purged { subject: "" }, stream);
+            } else {
+                for run in effects.removed() {
+                    for seq in run.first.0..=run.last.0 {
+                        let subject = Some((run.subject, effects.subject_of(run)));
+                        let removed = Removed { seq: StreamSeq(seq), subject };
+                        consumer.handle_removed(removed, out);
+                    }
+                }
+            }
+            for purge in effects.purges() {
+                let subject = std::str::from_utf8(effects.filter_of(purge)).unwrap_or("");
+                consumer.handle_purged(Purged { subject }, stream);
+            }
+        }
+    }
+
+    /// Consumers that would break tighter `consumer_limits`: their names.
+    pub fn violators(&self, new: &crate::stream::config::ConsumerLimits) -> Vec<String> {
+        let breaks = |c: &ConsumerConfig| {
+            let pending = new.max_ack_pending > 0 && c.max_ack_pending > new.max_ack_pending;
+            let inactive = !new.inactive_threshold.is_zero() && c.inactive_after() > new.inactive_threshold;
+            pending || inactive
+        };
+        let named = self
+            .names
+            .iter()
+            .filter(|(name, _)| self.by_name(name).is_some_and(|s| breaks(s.consumer.config())));
+        named.map(|(name, _)| name.to_string()).collect()
+    }
+
+    /// The next deadline of the stream or one of its consumers.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let consumers = self.slots.iter().flatten().filter_map(|slot| slot.consumer.poll_timeout());
+        consumers.chain(self.stream.poll_timeout()).min()
+    }
+
+    /// The page of consumer names from `offset` on; `offset` clamped.
+    pub fn names(&self, offset: u64, page: usize) -> Answer {
+        let total = self.names.len() as u64;
+        let offset = offset.min(total);
+        let names = self.consumer_names().skip(offset as usize).take(page).map(str::to_owned).collect();
+        Answer::ConsumerNames { total, offset, names }
+    }
+
+    /// The page of consumer infos from `offset` on; `offset` clamped.
+    pub fn list(&mut self, now: Now, offset: u64, page: usize, out: &mut impl Outputs) -> Answer {
+        let total = self.names.len() as u64;
+        let offset = offset.min(total);
+        let indexes: Vec<SlotIndex> = self.names.values().copied().skip(offset as usize).take(page).collect();
+        let infos = indexes.into_iter().filter_map(|index| {
+            let (slot, stream) = self.at(index)?;
+            Some(slot.consumer.info(now, stream, out))
+        });
+        Answer::ConsumerList { total, offset, consumers: infos.collect() }
+    }
+
+    fn check_room(&self, server: &ServerLimits) -> Result<(), Rejection> {
+        let own = self.stream.config().max_consumers;
+        let max = if own > 0 { own } else { server.default_max_consumers };
+        if max > 0 && self.names.len() as i64 >= max {
+            return Err(Rejection::MaximumConsumersLimit);
+        }
+        Ok(())
+    }
+
+    /// Puts a consumer in, or in place of the one of the same name.
+    fn insert(&mut self, consumer: Consumer, is_volatile: bool, is_open: bool) {
+        let name: Box<str> = consumer.name().into();
+        let slot = Box::new(Slot { consumer, is_volatile, is_open, is_ready: false });
+        if let Some(&index) = self.names.get(&name) {
+            self.slots[index as usize] = Some(slot);
+            return;
+        }
+        let free = self.slots.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.slots.len());
+        if free.is_none() {
+            self.slots.push(None);
+        }
+        self.slots[index] = Some(slot);
+        self.names.insert(name, index as SlotIndex);
+    }
+
+    fn take(&mut self, name: &str) -> Option<Box<Slot>> {
+        let index = self.names.remove(name)?;
+        self.slots[index as usize].take()
+    }
+}
+
+fn discard_progress(consumer: &mut Consumer) {
+    if consumer.has_progress() {
+        consumer.take_progress(&mut Vec::new());
+    }
+}
