@@ -1,4 +1,5 @@
 //! Times what one published message costs its core, without sockets: `cargo bench --bench publish --no-default-features`.
+#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
 use bytes::BytesMut;
 use millrace::client::settings::{Identity, Settings};
