@@ -164,17 +164,20 @@ impl Segments {
         self.retry_at
     }
 
-    /// The file to prepare next and its length in bytes, if more than the reserve and what is used meanwhile is not free.
+    /// The file to prepare next and its length in bytes, unless enough is free: more than the reserve, and a short segment
+    /// with which the next life can begin.
     pub fn next_to_prepare(&mut self, now: Instant) -> Option<(SegmentFile, u64)> {
         let enough = self.free_len() >= self.reserve() + AHEAD * self.scale();
-        if enough {
+        let short_ready = self.free.iter().any(|prepared| prepared.len <= self.first_segment_len);
+        if enough && short_ready {
             self.retry_at = None;
+            return None;
         }
-        if enough || self.retry_at.is_some_and(|at| now < at) {
+        if self.retry_at.is_some_and(|at| now < at) {
             return None;
         }
         let young = self.used_len() < 2 * self.first_segment_len;
-        let len = if young { self.first_segment_len } else { self.segment_len };
+        let len = if young || enough { self.first_segment_len } else { self.segment_len };
         Some((self.next_file(), len))
     }
 

@@ -154,7 +154,9 @@ impl Scan {
                 return Step::Wait;
             }
             let Some((envelope, checksum)) = reading.envelope(self.defect) else {
-                reading.bad_from.get_or_insert(at);
+                if !has_defect!(self.defect, RecycledReadAsNew) {
+                    reading.bad_from.get_or_insert(at);
+                }
                 reading.consume(BLOCK_LEN);
                 continue;
             };
