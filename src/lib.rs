@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+#[cfg(feature = "uring")]
+pub mod boot;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -17,3 +19,5 @@ pub mod protocol;
 pub mod routing;
 pub mod server;
 pub mod server_log;
+#[cfg(feature = "uring")]
+pub mod serving;

@@ -1,5 +1,5 @@
 //! Whether the wall clock may be trusted to expire messages.
-//! May import: time.
+//! May import: time, limits.
 //! Must not know: what expires.
 
 use crate::time::{Instant, Now};

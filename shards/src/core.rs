@@ -15,7 +15,7 @@ pub trait World<M> {
     fn receive(&mut self) -> Option<(CoreId, CoreMessage<M>)>;
 
     /// Whether the ring to `to` takes one more message of this lane.
-    fn has_room(&self, to: CoreId, lane: Lane) -> bool;
+    fn has_room(&mut self, to: CoreId, lane: Lane) -> bool;
 
     /// Sends; only after `has_room`.
     fn send(&mut self, to: CoreId, lane: Lane, message: CoreMessage<M>);
@@ -66,9 +66,11 @@ impl<S: CoreServer> Core<S> {
         &self.shards
     }
 
-    /// As `shards`, for orders from outside the turn (closing).
-    pub fn shards_mut(&mut self) -> &mut [Shard] {
-        &mut self.shards
+    /// Stops in order; see `Shard::close`. Go on with turns until every shard `is_closed`.
+    pub fn close(&mut self, now: Now) {
+        for shard in &mut self.shards {
+            shard.close(now, &mut self.server);
+        }
     }
 
     /// Drain, handle, poll, submit, next deadline. Everything in it happens at `now`.

@@ -21,21 +21,9 @@ use crate::ids::{CoreId, ShardId};
 use crate::lanes::{CoreMessage, Lane};
 use crate::shard::ShardMessage;
 use crate::shard::outputs::Outputs;
-use crate::shard::request::{Batch, ReplyTo, Request};
+use crate::shard::request::Batch;
+pub use crate::shard::request::ShardInput;
 use crate::time::{Instant, Now};
-
-/// One thing for a shard of this core to do.
-#[derive(Debug)]
-pub enum ShardInput {
-    /// The hot requests of one core. When the shard no longer needs the chunks, the batch goes back through
-    /// `CoreServer::return_batch`; until then it counts against its sender's credit.
-    Batch(Box<Batch>),
-    Request(ReplyTo, Box<Request>),
-    Message(ShardMessage),
-    /// Somebody subscribed since the last turn, or credit of a full lane is back: consumers without interest and those that
-    /// were told `Interest::Full` look again. At most one per shard and turn.
-    SubscribersChanged,
-}
 
 /// The server of one core. `M` of the lanes is `Self::Mail`. Lives on: its core.
 pub trait CoreServer: Outputs {

@@ -1,5 +1,5 @@
 //! A stored message as bytes: what a publish change holds in the log and in memory storage.
-//! May import: encoding, headers.
+//! May import: ids, time, limits, encoding, headers, messages.
 //! Must not know: entries, checksums, where a record is stored.
 //!
 //! The layout is in docs/formats.md, section "Records". Lengths are multiples of 8, so records lie back to back on

@@ -20,7 +20,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// What connections need of the server of their core; as the methods of `Server`.
+/// What connections need of the server of their core; the methods of `Server`.
 pub trait Clients {
     fn accept(&mut self, now: Now, id: u64, peer: IpAddr, admitted: bool) -> ClientKey;
     fn handle_bytes(&mut self, now: Now, key: ClientKey, buffer: &mut BytesMut) -> Reading;

@@ -17,6 +17,7 @@ const BANS: &[Ban] = &[
             ("perf/src/", "the judge measures time"),
             ("tests/", "tests bound their waits"),
             ("src/listener.rs", "bounds its own log lines"),
+            ("src/boot/mod.rs", "bounds start and stop"),
             ("shards/src/reactor.rs", "the clock of a turn"),
             ("shards/src/disk/detect.rs", "times the device before the start"),
             ("benches/", "a bench measures time"),

@@ -16,6 +16,9 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     (SHARDS, "subject", &["hashing"]),
     (SHARDS, "messages", &["ids", "time", "subject"]),
     (SHARDS, "subscribers", &["ids"]),
+    (SHARDS, "clock", &["time", "limits"]),
+    (SHARDS, "record", &["ids", "time", "limits", "encoding", "headers", "messages"]),
+    (SHARDS, "change", &["ids", "time", "encoding"]),
     (SHARDS, "log", &["ids", "time", "limits", "encoding", "record"]),
     (
         SHARDS,
@@ -30,7 +33,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
             "encoding",
             "hashing",
             "record",
-            "log",
+            "change",
             "messages",
         ],
     ),
@@ -50,6 +53,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
             "subscribers",
         ],
     ),
+    (SHARDS, "meta", &["ids", "time", "limits", "subject", "rejection", "encoding", "stream"]),
     (
         SHARDS,
         "shard",
@@ -62,7 +66,9 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
             "rejection",
             "encoding",
             "hashing",
+            "clock",
             "record",
+            "change",
             "log",
             "messages",
             "subscribers",
@@ -73,6 +79,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     ),
     (SHARDS, "lanes", &["ids", "shard"]),
     (SHARDS, "core_server", &["ids", "time", "lanes", "shard"]),
+    (SHARDS, "core", &["ids", "time", "lanes", "core_server", "log", "shard"]),
     (SHARDS, "ring", &[]),
     // The engine, tier 5: the I/O shell.
     (SHARDS, "bell", &[]),
@@ -96,6 +103,12 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     (SERVER, "server_log", &[]),
     (SERVER, "listener", &["server_log"]),
     (SERVER, "connection", &["client", "listener", "server"]),
+    (SERVER, "serving", &["accounts", "client", "connection", "listener", "routing", "server", "server_log"]),
+    (
+        SERVER,
+        "boot",
+        &["accounts", "cli", "client", "config", "listener", "protocol", "server", "server_log", "serving"],
+    ),
 ];
 
 const SHARDS: &str = "shards/src/";

@@ -20,7 +20,6 @@ mod requests;
 mod stream_group;
 mod timers;
 
-use crate::core_server::ShardInput;
 use crate::ids::{AccountId, CoreId, GroupId, Revision, ShardId};
 use crate::log::disk_op::{DiskDone, DiskOp, SegmentFile};
 use crate::log::recovery::OpenError;
@@ -34,7 +33,7 @@ use defect::Defect;
 use engine::Engine;
 use opening::Opening;
 use outputs::Outputs;
-use request::{Batch, ReplyTo, Request};
+use request::{Batch, ReplyTo, Request, ShardInput};
 
 /// What shards (and, for confirmations, cores) tell each other about the catalog. Each is safe to repeat.
 #[derive(Clone, Debug)]

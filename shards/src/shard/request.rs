@@ -1,5 +1,6 @@
 //! What may be asked of a shard.
 
+use super::ShardMessage;
 use crate::consumer::config::{ConsumerConfig, CreateAction};
 use crate::ids::{AccountId, CoreId, GroupId, Origin};
 use crate::stream::config::StreamConfig;
@@ -64,6 +65,19 @@ pub struct Batch {
     pub account: AccountId,
     pub chunks: Vec<Bytes>,
     pub items: Vec<Item>,
+}
+
+/// One thing for a shard of this core to do.
+#[derive(Debug)]
+pub enum ShardInput {
+    /// The hot requests of one core. When the shard no longer needs the chunks, the batch goes back through
+    /// the server's `return_batch`; until then it counts against its sender's credit.
+    Batch(Box<Batch>),
+    Request(ReplyTo, Box<Request>),
+    Message(ShardMessage),
+    /// Somebody subscribed since the last turn, or credit of a full lane is back: consumers without interest and those that
+    /// were told `Interest::Full` look again. At most one per shard and turn.
+    SubscribersChanged,
 }
 
 /// Where an answer goes: published to `reply` on the origin's core.

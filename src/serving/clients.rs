@@ -1,0 +1,89 @@
+//! The server of the core as its connections see it.
+
+use crate::client::close::CloseReason;
+use crate::connection::Clients;
+use crate::server::{ClientKey, Reading, Server};
+use crate::server_log::ServerLog;
+use bytes::BytesMut;
+use shards::time::Now;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+/// What a turn keeps about clients for the next one. Lives on: its core.
+#[derive(Debug, Default)]
+pub struct Afterwards {
+    /// May be read again; found after this turn's reading.
+    pub resumed: VecDeque<ClientKey>,
+    /// Some client has gone, which changes the interest.
+    pub has_closed: bool,
+}
+
+/// Passes on what connections bring, and logs what becomes of clients.
+pub struct ServedClients<'a> {
+    server: &'a mut Server,
+    afterwards: &'a mut Afterwards,
+    log: ServerLog,
+}
+
+impl<'a> ServedClients<'a> {
+    pub fn new(server: &'a mut Server, afterwards: &'a mut Afterwards, log: ServerLog) -> Self {
+        ServedClients { server, afterwards, log }
+    }
+
+    fn close_reason(&self, key: ClientKey) -> Option<CloseReason> {
+        self.server.client(key)?.close_reason()
+    }
+}
+
+impl Clients for ServedClients<'_> {
+    fn accept(&mut self, now: Now, id: u64, peer: IpAddr, admitted: bool) -> ClientKey {
+        if self.log.debugs() {
+            self.log.debug(format_args!("{peer} - cid:{id} - Client connection created"));
+        }
+        self.server.accept(now, id, peer, admitted)
+    }
+
+    fn handle_bytes(&mut self, now: Now, key: ClientKey, buffer: &mut BytesMut) -> Reading {
+        self.server.handle_bytes(now, key, buffer)
+    }
+
+    fn handle_closed(&mut self, key: ClientKey, reason: CloseReason) {
+        let reason = self.close_reason(key).unwrap_or(reason);
+        if let Some(client) = self.server.client(key) {
+            let (id, peer) = (client.id(), client.peer());
+            if reason.is_slow_consumer() {
+                self.log.info(format_args!("{peer} - cid:{id} - Slow Consumer Detected: {reason}"));
+            } else if reason == CloseReason::AuthenticationFailure {
+                self.log.error(format_args!("{peer} - cid:{id} - authentication error"));
+            } else if self.log.debugs() {
+                self.log.debug(format_args!("{peer} - cid:{id} - Client connection closed: {reason}"));
+            }
+        }
+        self.server.handle_closed(key, reason);
+        self.afterwards.has_closed = true;
+    }
+
+    fn poll_dirty(&mut self) -> Option<ClientKey> {
+        self.server.poll_dirty()
+    }
+
+    fn poll_resumed(&mut self) -> Option<ClientKey> {
+        self.afterwards.resumed.pop_front().or_else(|| self.server.poll_resumed())
+    }
+
+    fn poll_closing(&mut self) -> Option<ClientKey> {
+        self.server.poll_closing()
+    }
+
+    fn take_output(&mut self, now: Now, key: ClientKey, spare: Vec<u8>) -> Vec<u8> {
+        self.server.take_output(now, key, spare)
+    }
+
+    fn handle_written(&mut self, key: ClientKey, bytes: usize) {
+        self.server.handle_written(key, bytes);
+    }
+
+    fn flushes(&self, key: ClientKey) -> bool {
+        self.close_reason(key).is_some_and(CloseReason::flushes)
+    }
+}
