@@ -218,10 +218,9 @@ mod tests {
                 })
                 .collect();
             for kind in 0..=255u8 {
-                if let Ok(kind) = ChangeKind::try_from(kind) {
-                    if let Ok(Change::ExpireList(list)) = Change::decode(kind, &body) {
-                        assert!(list.iter().count() <= body.len());
-                    }
+                let change = ChangeKind::try_from(kind).and_then(|kind| Change::decode(kind, &body));
+                if let Ok(Change::ExpireList(list)) = change {
+                    assert!(list.iter().count() <= body.len());
                 }
             }
         }

@@ -188,7 +188,10 @@ impl<'a> RecordView<'a> {
         let headers = reader.take(headers_len)?;
         let payload = reader.take((payload_and_flags & PAYLOAD_LEN_MASK) as usize)?;
         let padding = reader.remaining();
-        if padding >= 8 || bytes.len() % 8 != 0 || reader.take(padding)?.iter().any(|&byte| byte != 0) {
+        if padding >= 8
+            || !bytes.len().is_multiple_of(8)
+            || reader.take(padding)?.iter().any(|&byte| byte != 0)
+        {
             return Err(Malformed);
         }
         let has_msg_id = flags & FLAG_MSG_ID != 0;

@@ -331,3 +331,7 @@ const COUNTER_DISABLED: u16 = 10168;
 const ATOMIC_BATCH_DISABLED: u16 = 10174;
 const SCHEDULES_DISABLED: u16 = 10188;
 const FAST_BATCH_DISABLED: u16 = 10205;
+
+#[cfg(test)]
+#[path = "admit_test.rs"]
+mod tests;

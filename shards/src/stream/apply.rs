@@ -158,10 +158,11 @@ impl Stream {
     }
 
     fn apply_delete(&mut self, seq: StreamSeq, erase: bool, effects: &mut Effects) {
-        if let Some(message) = self.remove_erasing(seq.0, erase, Some(Reason::Deleted), effects) {
-            if erase && self.memory.is_none() {
-                effects.erase(message.place);
-            }
+        if let Some(message) = self.remove_erasing(seq.0, erase, Some(Reason::Deleted), effects)
+            && erase
+            && self.memory.is_none()
+        {
+            effects.erase(message.place);
         }
     }
 
@@ -258,12 +259,12 @@ impl Stream {
         }
         let message = self.index.remove(seq)?;
         self.committed.bytes -= message.shape.accounted(self.config.storage);
-        if message.shape.has_ttl() {
-            if let Some(ttls) = &mut self.ttls {
-                ttls.remove(seq);
-                if ttls.is_empty() {
-                    self.ttls = None;
-                }
+        if message.shape.has_ttl()
+            && let Some(ttls) = &mut self.ttls
+        {
+            ttls.remove(seq);
+            if ttls.is_empty() {
+                self.ttls = None;
             }
         }
         if seq == self.committed.first_seq {

@@ -207,3 +207,7 @@ const DUPLICATE_WINDOW_DEFAULT: Duration = Duration::from_secs(120);
 const REQUIRED_LEVEL: &str = "_nats.req.level";
 /// Added to answers where JSON is written, never stored.
 const DYNAMIC_METADATA: [&str; 2] = ["_nats.ver", "_nats.level"];
+
+#[cfg(test)]
+#[path = "config_test.rs"]
+mod tests;

@@ -103,14 +103,13 @@ impl Effects {
     }
 
     pub(super) fn remove(&mut self, seq: StreamSeq, reason: Reason, subject: SubjectId, name: &[u8]) {
-        if let Some(run) = self.removed.last_mut() {
-            if run.last.0 + 1 == seq.0 && run.subject == subject && run.reason == reason {
-                let known = &self.names[run.name_at as usize..][..run.name_len as usize];
-                if known == name {
-                    run.last = seq;
-                    return;
-                }
-            }
+        if let Some(run) = self.removed.last_mut()
+            && run.last.0 + 1 == seq.0
+            && (run.subject, run.reason) == (subject, reason)
+            && &self.names[run.name_at as usize..][..run.name_len as usize] == name
+        {
+            run.last = seq;
+            return;
         }
         if self.removed.len() >= EFFECTS_REMOVED_MAX {
             self.overflow = true;

@@ -51,7 +51,7 @@ pub fn format(duration: Duration) -> String {
     if nanos < 1_000_000_000 {
         let (unit, scale) = match nanos {
             ..1_000 => ("ns", 1),
-            ..1_000_000 => ("µs", 1_000),
+            1_000..1_000_000 => ("µs", 1_000),
             _ => ("ms", 1_000_000),
         };
         return decimal(nanos, scale) + unit;

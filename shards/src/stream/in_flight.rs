@@ -55,11 +55,13 @@ impl InFlight {
         self.messages += added.messages;
         self.bytes += added.bytes;
         let (names, base) = (&self.names, self.names_base);
-        if let Some(run) = self.runs.back_mut() {
-            if run.last + 1 == seq && run.added == added && run.name(names, base) == subject {
-                run.last = seq;
-                return;
-            }
+        if let Some(run) = self.runs.back_mut()
+            && run.last + 1 == seq
+            && run.added == added
+            && run.name(names, base) == subject
+        {
+            run.last = seq;
+            return;
         }
         let name_at = self.names_base + self.names.len() as u64;
         self.names.extend_from_slice(subject);

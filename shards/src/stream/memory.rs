@@ -60,12 +60,9 @@ impl MemoryStore {
         let number = place.entry.position.0;
         let entry = self.entries.get_mut(&number)?;
         entry.live = entry.live.saturating_sub(place.len as usize);
-        if erase {
-            if let Some(record) =
-                entry.bytes.get_mut(place.offset as usize..(place.offset + place.len) as usize)
-            {
-                record.fill(0);
-            }
+        let span = place.offset as usize..(place.offset + place.len) as usize;
+        if erase && let Some(record) = entry.bytes.get_mut(span) {
+            record.fill(0);
         }
         if entry.bytes.is_empty() {
             // Its bytes are still the caller's.

@@ -139,7 +139,6 @@ impl Stream {
     ) -> Option<impl Iterator<Item = SubjectId> + 'a> {
         let literal =
             !patterns.is_empty() && !patterns.iter().any(|pattern| subject::has_wildcard(pattern.as_bytes()));
-        let find = |pattern: &'a Box<str>| self.index.subjects.find(pattern.as_bytes());
-        literal.then(|| patterns.iter().filter_map(find))
+        literal.then(|| patterns.iter().filter_map(|pattern| self.index.subjects.find(pattern.as_bytes())))
     }
 }

@@ -6,7 +6,7 @@ use super::row::{Base, Message, OpenRow, RowHead, Rows};
 pub const ROWS_MAX: u32 = 32;
 
 /// Sequences from the first to the last of a block with a bitmap.
-const SPAN_MAX: u64 = 64 << 10;
+pub const SPAN_MAX: u64 = 64 << 10;
 
 /// Sequences that were never stored between two messages of a block with a bitmap.
 const GAP_MAX: u64 = 1 << 10;
@@ -51,22 +51,33 @@ impl Block {
         Block { base, last: base.first - 1, rows: Vec::new(), row_count: 0, live: 0, presence }
     }
 
-    /// A block with exactly these messages, which ascend and are not none.
-    pub fn of(messages: &[Message]) -> Block {
-        let mut block = Block::new(Base::of(&messages[0]));
-        let mut open = OpenRow::new(block.base);
-        for message in messages {
-            if !open.push(message) {
-                block.seal(&mut open);
-                assert!(open.push(message), "an empty row takes every message");
+    /// Blocks with exactly these messages, which ascend.
+    pub fn split(messages: &[Message]) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        let mut rest = messages;
+        while let Some(first) = rest.first() {
+            let mut block = Block::new(Base::of(first));
+            let mut open = OpenRow::new(block.base);
+            let mut taken = 0;
+            while let Some(message) = rest.get(taken) {
+                if !open.push(message) {
+                    block.seal(&mut open);
+                    if block.row_count == ROWS_MAX {
+                        break;
+                    }
+                    assert!(open.push(message), "an empty row takes every message");
+                }
+                taken += 1;
             }
+            block.seal(&mut open);
+            block.rows.shrink_to_fit();
+            block.live = taken as u32;
+            block.last = rest[taken - 1].seq.0;
+            block.presence = Presence::Rows;
+            blocks.push(block);
+            rest = &rest[taken..];
         }
-        block.seal(&mut open);
-        block.rows.shrink_to_fit();
-        block.live = messages.len() as u32;
-        block.last = messages[messages.len() - 1].seq.0;
-        block.presence = Presence::Rows;
-        block
+        blocks
     }
 
     /// Whether the next message belongs into the next block.
@@ -190,17 +201,11 @@ impl Block {
         row
     }
 
-    /// Takes note that a message is gone. `rows` have all messages, also those of an open row.
-    pub fn remove(&mut self, seq: u64) {
+    /// Takes note that a message is gone. False: the rows are to be written anew without it.
+    pub fn remove(&mut self, seq: u64) -> bool {
         self.live -= 1;
-        match self.presence {
-            Presence::Bits(_) => self.mark(seq),
-            Presence::Rows if self.live > 0 => {
-                let kept: Vec<Message> = self.messages().filter(|message| message.seq.0 != seq).collect();
-                *self = Block::of(&kept);
-            }
-            Presence::Rows => {}
-        }
+        self.mark(seq);
+        matches!(self.presence, Presence::Bits(_))
     }
 
     /// Whether rows of only what is there would take less than half the memory.

@@ -1,6 +1,6 @@
 //! The index in a checkpoint: subjects, then blocks with their rows as they are in memory.
 
-use super::block::{Block, Presence};
+use super::block::{Block, Presence, SPAN_MAX};
 use super::row::{Base, check_rows};
 use super::{Index, Tail};
 use crate::encoding::{Malformed, Reader, Write};
@@ -108,6 +108,10 @@ fn read_block(reader: &mut Reader<'_>) -> Result<Block, Malformed> {
     let heads: Vec<_> = block.row_heads().collect();
     block.row_count = heads.len() as u32;
     block.last = heads.last().ok_or(Malformed)?.last();
+    let messages: u64 = heads.iter().map(|row| u64::from(row.count)).sum();
+    if messages > SPAN_MAX {
+        return Err(Malformed);
+    }
     if matches!(block.presence, Presence::Bits(_)) {
         // Every sequence that is there is in a row.
         let in_rows = |block: &Block| -> u64 {

@@ -55,15 +55,13 @@ impl Index {
         self.subjects.push(subject, seq);
         self.count += 1;
         let message = Message { seq: StreamSeq(seq), time, subject, shape, place };
-        if let Some(tail) = &mut self.tail {
-            if !tail.block.is_full(seq) {
-                if !tail.open.push(&message) {
-                    tail.block.seal(&mut tail.open);
-                    assert!(tail.open.push(&message), "an empty row takes every message");
-                }
-                tail.block.extend(seq);
-                return;
+        if let Some(tail) = self.tail.as_mut().filter(|tail| !tail.block.is_full(seq)) {
+            if !tail.open.push(&message) {
+                tail.block.seal(&mut tail.open);
+                assert!(tail.open.push(&message), "an empty row takes every message");
             }
+            tail.block.extend(seq);
+            return;
         }
         self.finish_tail();
         let base = Base::of(&message);
@@ -118,17 +116,11 @@ impl Index {
             return Some(message);
         }
         let (&first, block) = self.blocks.range_mut(..=seq).next_back()?;
-        let had_rows_only = matches!(block.presence, block::Presence::Rows);
-        block.remove(seq);
+        let is_noted = block.remove(seq);
         if block.live == 0 {
             self.blocks.remove(&first);
-        } else if block.is_wasteful() {
-            self.rewrite(first);
-        } else if had_rows_only {
-            self.stamp += 1;
-            if block.live < ROWS_MAX / 4 {
-                self.rewrite(first);
-            }
+        } else if !is_noted || block.is_wasteful() {
+            self.rewrite(first, seq);
         }
         Some(message)
     }
@@ -274,14 +266,16 @@ impl Index {
     pub fn relocate(&mut self, first: u64, last: u64, place: &mut dyn FnMut(&Message) -> Place) {
         self.finish_tail();
         let from = self.blocks.range(..=first).next_back().map_or(first, |(&at, _)| at);
-        for (_, block) in self.blocks.range_mut(from..=last) {
+        let concerned: Vec<u64> = self.blocks.range(from..=last).map(|(&at, _)| at).collect();
+        for at in concerned {
+            let Some(block) = self.blocks.remove(&at) else { continue };
             let mut messages: Vec<Message> = block.messages().collect();
             for message in &mut messages {
                 if (first..=last).contains(&message.seq.0) {
                     message.place = place(message);
                 }
             }
-            *block = Block::of(&messages);
+            self.put(&messages);
         }
         self.stamp += 1;
     }
@@ -319,19 +313,26 @@ impl Index {
         }
     }
 
-    /// Writes a block anew without what is gone, and joins it with the one before if both are small.
-    fn rewrite(&mut self, first: u64) {
+    /// Writes a block anew without what is gone, `seq` included, and joins it with the one before if both are small.
+    fn rewrite(&mut self, first: u64, seq: u64) {
         let Some(block) = self.blocks.remove(&first) else { return };
-        let mut messages: Vec<Message> = block.messages().collect();
+        let mut messages: Vec<Message> = block.messages().filter(|message| message.seq.0 != seq).collect();
         let before = self.blocks.range(..first).next_back().filter(|(_, before)| {
-            matches!(before.presence, block::Presence::Rows) && before.live + block.live <= ROWS_MAX
+            let is_sparse = matches!(before.presence, block::Presence::Rows);
+            is_sparse && before.live + block.live <= ROWS_MAX && block.live < ROWS_MAX / 4
         });
         if let Some((&at, before)) = before {
             messages.splice(0..0, before.messages());
             self.blocks.remove(&at);
         }
-        self.blocks.insert(messages[0].seq.0, Block::of(&messages));
+        self.put(&messages);
         self.stamp += 1;
+    }
+
+    fn put(&mut self, messages: &[Message]) {
+        for block in Block::split(messages) {
+            self.blocks.insert(block.base.first, block);
+        }
     }
 }
 

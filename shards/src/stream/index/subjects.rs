@@ -50,10 +50,9 @@ impl Subjects {
     }
 
     pub fn find(&self, name: &[u8]) -> Option<SubjectId> {
-        if let Some(recent) = self.slots.get(self.recent as usize) {
-            if *recent.name == *name && !name.is_empty() {
-                return Some(SubjectId(self.recent));
-            }
+        let recent = self.slots.get(self.recent as usize);
+        if recent.is_some_and(|recent| *recent.name == *name && !name.is_empty()) {
+            return Some(SubjectId(self.recent));
         }
         let found = self.by_name.find(hash_bytes(name), |&id| *self.slots[id as usize].name == *name);
         found.map(|&id| SubjectId(id))
