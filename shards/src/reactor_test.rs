@@ -1,8 +1,10 @@
 use super::*;
 use crate::bell::{Bell, Letters, Sender, post};
+use crate::disk::detect::SyncMethod;
 use crate::executors::Executor;
-use crate::ids::CoreId;
+use crate::ids::{CoreId, ShardId};
 use crate::lanes::Lane;
+use crate::log::disk_op::{AlignedBuffer, DiskOp, SegmentFile};
 use crate::mailbox::{Mailbox, mesh};
 use crate::net::Socket;
 use std::io::{Read, Write};
@@ -231,4 +233,133 @@ fn measure_wakes_and_echoes() {
     }
     println!("echo through a socket: {:?}", start.elapsed() / ECHOES);
     cores.stop();
+}
+
+/// Acknowledges each byte that a socket brings once a block written for it is synced; one write and one sync at a time.
+struct Acker {
+    letters: Letters<Letter>,
+    sockets: Vec<Socket>,
+    /// Read since the last write began; written and not synced.
+    arrived: Vec<usize>,
+    under_way: Vec<usize>,
+    offset: u64,
+}
+
+const LOG: SegmentFile = SegmentFile(0);
+const LOG_LEN: u64 = 64 << 20;
+
+impl Engine for Acker {
+    type Message = u32;
+
+    fn turn(&mut self, _: Now, ready: &[Ready], around: &mut Surroundings<u32>) -> Next {
+        let mut stop = false;
+        while let Some(letter) = self.letters.take() {
+            match letter {
+                Letter::Connection(stream) => {
+                    let socket = Socket::new(stream).unwrap();
+                    around.poller.add(&socket, self.sockets.len() as u64).unwrap();
+                    self.sockets.push(socket);
+                }
+                Letter::Throw(_) => {}
+                Letter::Stop => stop = true,
+            }
+        }
+        for one in ready.iter().filter(|one| one.readable) {
+            let slot = one.token as usize;
+            while let Some(n @ 1..) = self.sockets[slot].try_read(&mut [0; 4096]).unwrap() {
+                self.arrived.extend(std::iter::repeat_n(slot, n));
+            }
+        }
+        while let Some((shard, done)) = around.disks.completion() {
+            done.result.unwrap();
+            if done.token == 0 {
+                around.disks.submit(shard, DiskOp::Sync { token: 1, files: vec![LOG] });
+            } else {
+                for slot in self.under_way.drain(..) {
+                    self.sockets[slot].try_write(b"+").unwrap();
+                }
+            }
+        }
+        if self.under_way.is_empty() && !self.arrived.is_empty() && around.disks.in_flight() == 0 {
+            std::mem::swap(&mut self.arrived, &mut self.under_way);
+            let data = std::rc::Rc::new(AlignedBuffer::zeroed(4096));
+            self.offset = (self.offset + 4096) % LOG_LEN;
+            around.disks.submit(ShardId(0), DiskOp::Write { token: 0, file: LOG, offset: self.offset, data });
+        }
+        Next { at_once: false, deadline: None, stop }
+    }
+
+    fn has_letters(&mut self) -> bool {
+        !self.letters.is_empty()
+    }
+}
+
+/// Nanoseconds of CPU that the thread of this name has used.
+fn cpu_of(thread: &str) -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    let mut named = tasks.filter(|task| std::fs::read_to_string(task.join("comm")).unwrap().trim() == thread);
+    let statistics = std::fs::read_to_string(named.next().unwrap().join("schedstat")).unwrap();
+    statistics.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Not a test of behaviour: prints how many synchronous publishers' blocks one core acknowledges.
+#[test]
+#[ignore = "a measurement"]
+fn measure_synchronous_publishers() {
+    let path = std::env::temp_dir().join(format!("millrace-acker-{}", std::process::id()));
+    std::fs::create_dir_all(&path).unwrap();
+    let directory = path.clone();
+    let bell = Bell::new().unwrap();
+    let (sender, letters) = post(128, &bell);
+    let mailbox = mesh::<u32>(&[bell]).pop().unwrap();
+    let main = move || async move {
+        let mut disks = Disks::new();
+        disks.add(ShardId(0), directory, true, SyncMethod::WriteThenSync).await.unwrap();
+        disks.submit(ShardId(0), DiskOp::Prepare { token: 2, file: LOG, len: LOG_LEN });
+        std::future::poll_fn(|context| disks.poll_ready(context)).await;
+        disks.completion().unwrap().1.result.unwrap();
+        let poller = Poller::new().unwrap();
+        let mut around = Surroundings { mailbox, disks, poller };
+        let (sockets, arrived, under_way) = Default::default();
+        run(&mut Acker { letters, sockets, arrived, under_way, offset: 0 }, &mut around).await.unwrap();
+    };
+    let executor = Executor::start("acker", Some(0), None, main).unwrap();
+    affinity::set_thread_affinity([1]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut connect = || {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(sender.try_send(Letter::Connection(listener.accept().unwrap().0)).is_ok());
+        Socket::new(client).unwrap()
+    };
+    let mut clients = Vec::new();
+    for publishers in [1, 8, 64] {
+        clients.resize_with(publishers, &mut connect);
+        let mut poller = Poller::new().unwrap();
+        for (slot, client) in clients.iter().enumerate() {
+            poller.add(client, slot as u64).unwrap();
+            client.try_write(b"x").unwrap();
+        }
+        let cpu_before = cpu_of("acker");
+        let (start, mut acks, mut ready) = (std::time::Instant::now(), 0u64, Vec::new());
+        while start.elapsed() < Duration::from_secs(3) {
+            ready.clear();
+            poller.query(&mut ready).unwrap();
+            for one in ready.iter().filter(|one| one.readable) {
+                let client = &clients[one.token as usize];
+                while let Some(n @ 1..) = client.try_read(&mut [0; 64]).unwrap() {
+                    acks += n as u64;
+                    client.try_write(b"x").unwrap();
+                }
+            }
+        }
+        let used = Duration::from_nanos((cpu_of("acker") - cpu_before) / acks.max(1));
+        println!("{publishers} synchronous publishers: {} acks/s, {used:?} of CPU each", acks / 3);
+        let drained = std::time::Instant::now();
+        while drained.elapsed() < Duration::from_millis(50) {
+            clients.iter().for_each(|client| drop(client.try_read(&mut [0; 64])));
+        }
+    }
+    assert!(sender.try_send(Letter::Stop).is_ok());
+    executor.join().unwrap();
+    std::fs::remove_dir_all(&path).unwrap();
 }

@@ -20,6 +20,7 @@ use std::task::{Context, Poll, Waker};
 /// The directories of the shards of one core. Lives on: its core, inside a running executor.
 pub struct Disks {
     shards: BTreeMap<ShardId, Rc<Directory>>,
+    submitted: u64,
     finished: Rc<Finished>,
 }
 
@@ -45,7 +46,7 @@ struct Directory {
 impl Disks {
     /// No directories yet.
     pub fn new() -> Self {
-        Disks { shards: BTreeMap::new(), finished: Rc::default() }
+        Disks { shards: BTreeMap::new(), submitted: 0, finished: Rc::default() }
     }
 
     /// Serves `shard` from `path`, an existing directory. `direct` and `sync_method` as `detect` found them.
@@ -70,6 +71,7 @@ impl Disks {
         let directory =
             Rc::clone(self.shards.get(&shard).expect("a core submits only for shards that it carries"));
         let finished = Rc::clone(&self.finished);
+        self.submitted += 1;
         finished.in_flight.update(|n| n + 1);
         glommio::spawn_local(async move {
             let done = directory.perform(op).await;
@@ -90,6 +92,11 @@ impl Disks {
     /// Whether `completion` would return something.
     pub fn has_completion(&self) -> bool {
         !self.finished.done.borrow().is_empty()
+    }
+
+    /// Operations ever submitted.
+    pub fn submitted(&self) -> u64 {
+        self.submitted
     }
 
     /// Operations that have not ended yet.
