@@ -12,6 +12,7 @@ use crate::limits::{ENTRY_LEN_MAX, PROGRESS_LEN_MAX, PROGRESS_WAIT_MAX};
 use crate::log::entry::{self, EntryBuilder, EntryPlace, EntryStart};
 use crate::stream::admit::Publish;
 use crate::time::{Instant, Now};
+use std::collections::VecDeque;
 
 /// Version of the meaning of the changes in an entry.
 pub(super) const APPLY_VERSION: u16 = 1;
@@ -204,12 +205,12 @@ impl Engine {
             messages: run.messages,
             apply_version: APPLY_VERSION,
         };
-        let batches = &self.batches;
+        let (batches, inbox) = (&self.batches, &self.inbox);
         let fill = |entry: &mut EntryBuilder<'_>| {
             for p in &pending[run.from..run.to] {
                 match p {
                     Pending::Publish(p) => {
-                        let publish = publish_of(&batches[p.batch as usize], p.item as usize);
+                        let publish = publish_of(batch_of(batches, inbox, p.batch), p.item as usize);
                         let record = p.admitted.record(&publish);
                         let len = p.admitted.record_len;
                         entry.change(ChangeKind::Publish as u8, len, |to| record.write_to(to));
@@ -269,7 +270,7 @@ impl Engine {
         let (name, no_ack) = (stream.stream.config().name.as_bytes(), stream.stream.config().no_ack);
         for p in &pending[run.from..run.to] {
             let Pending::Publish(p) = p else { continue };
-            let batch = &self.batches[p.batch as usize];
+            let batch = batch_of(&self.batches, &self.inbox, p.batch);
             let item = &batch.items[p.item as usize];
             if item.reply.len > 0 && !no_ack {
                 let reply = item.reply.of(&batch.chunks[item.chunk as usize]);
@@ -295,6 +296,12 @@ impl Engine {
         };
         self.refused.push(failed);
     }
+}
+
+/// The batch of a pending publish. One that the log did not take whole is still the first of the inbox, and has the number
+/// behind those that are done.
+fn batch_of<'a>(done: &'a [Box<Batch>], inbox: &'a VecDeque<Box<Batch>>, number: u32) -> &'a Batch {
+    done.get(number as usize).unwrap_or_else(|| &inbox[number as usize - done.len()])
 }
 
 /// The publish that an item of a batch is.
