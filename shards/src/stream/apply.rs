@@ -11,6 +11,7 @@ use crate::change::{Change, ChangeKind};
 use crate::encoding::Malformed;
 use crate::headers;
 use crate::ids::StreamSeq;
+use crate::limits::EFFECTS_REMOVED_MAX;
 use crate::messages::SubjectId;
 use crate::record::{RecordView, Rollup, Ttl};
 
@@ -69,12 +70,41 @@ impl Stream {
         if !shape.is_sound() || shape.record_len() != place.len || record.subject.is_empty() {
             return Err(Malformed);
         }
+        self.committed.last_seq = seq;
+        self.committed.last_time = time;
+        self.store(record, shape, place);
+        self.remember_msg_id(record);
+        self.follow_in_flight();
+        effects.store(record.seq);
+        self.enforce_subject_limit(record.subject, effects);
+        self.enforce_limits(effects);
+        match record.rollup {
+            Rollup::None => {}
+            Rollup::Subject => {
+                if let Some(id) = self.index.subjects.find(record.subject) {
+                    self.remove_from_subject(id, seq, Some(Reason::Rollup), effects);
+                }
+            }
+            Rollup::All if self.index.count() > EFFECTS_REMOVED_MAX as u64 => {
+                let is_there = self.index.contains(seq);
+                self.remove_everything();
+                if is_there {
+                    self.store(record, shape, place);
+                }
+                effects.overflow_removed();
+            }
+            Rollup::All => self.remove_all_below(seq, Some(Reason::Rollup), effects),
+        }
+        Ok(())
+    }
+
+    /// Puts a message behind all others.
+    fn store(&mut self, record: &RecordView<'_>, shape: Shape, place: Place) {
+        let seq = record.seq.0;
         if self.index.count() == 0 {
             self.committed.first_seq = seq;
         }
         self.index.push(seq, record.time, record.subject, shape, place);
-        self.committed.last_seq = seq;
-        self.committed.last_time = time;
         self.committed.bytes += shape.accounted(self.config.storage);
         if record.ttl != Ttl::None {
             self.ttls.get_or_insert_default().insert(seq, record.time, record.ttl);
@@ -82,13 +112,6 @@ impl Stream {
         if let Some(memory) = &mut self.memory {
             memory.store(seq, place);
         }
-        self.remember_msg_id(record);
-        self.follow_in_flight();
-        effects.store(record.seq);
-        self.enforce_subject_limit(record.subject, effects);
-        self.enforce_limits(effects);
-        self.roll_up(record, effects);
-        Ok(())
     }
 
     /// The overlay never lags behind what is committed: in recovery, and on replicas that do not lead, it is empty.
@@ -113,22 +136,6 @@ impl Stream {
         if let Some(text) = id.filter(|_| window > 0 && self.ids.last_seq() < record.seq.0) {
             let seen = Seen { id: MsgId::of(text), seq: record.seq.0, time: record.time.0 };
             self.ids.insert(seen, window);
-        }
-    }
-
-    fn roll_up(&mut self, record: &RecordView<'_>, effects: &mut Effects) {
-        match record.rollup {
-            Rollup::None => {}
-            Rollup::Subject => {
-                if let Some(id) = self.index.subjects.find(record.subject) {
-                    self.remove_from_subject(id, record.seq.0, Some(Reason::Rollup), effects);
-                }
-            }
-            Rollup::All => {
-                while self.committed.first_seq < record.seq.0 {
-                    self.remove(self.committed.first_seq, Some(Reason::Rollup), effects);
-                }
-            }
         }
     }
 
@@ -172,8 +179,10 @@ impl Stream {
             if below == 0 || below == u64::MAX {
                 return Err(Malformed);
             }
-            while self.index.count() > 0 && self.committed.first_seq < below {
-                self.remove(self.committed.first_seq, None, effects);
+            if below > self.committed.last_seq {
+                self.remove_everything();
+            } else {
+                self.remove_all_below(below, None, effects);
             }
             if self.index.count() == 0 && below > self.committed.last_seq {
                 self.committed.first_seq = below;
@@ -239,6 +248,26 @@ impl Stream {
             }
             self.remove(first, reason, effects);
         }
+    }
+
+    fn remove_all_below(&mut self, below: u64, reason: Option<Reason>, effects: &mut Effects) {
+        while self.index.count() > 0 && self.committed.first_seq < below {
+            self.remove(self.committed.first_seq, reason, effects);
+        }
+    }
+
+    /// As if every message were removed, in little time; the caller reports it.
+    fn remove_everything(&mut self) {
+        if self.index.count() == 0 {
+            return;
+        }
+        self.index.clear();
+        self.ttls = None;
+        if let Some(memory) = &mut self.memory {
+            memory.clear();
+        }
+        self.committed.bytes = 0;
+        self.committed.first_seq = self.committed.last_seq + 1;
     }
 
     fn remove(&mut self, seq: u64, reason: Option<Reason>, effects: &mut Effects) {

@@ -112,11 +112,14 @@ impl Effects {
             return;
         }
         if self.removed.len() >= EFFECTS_REMOVED_MAX {
-            self.overflow = true;
-            return;
+            return self.overflow_removed();
         }
         let (name_at, name_len) = self.keep(name);
         self.removed.push(RemovedRun { first: seq, last: seq, reason, subject, name_at, name_len });
+    }
+
+    pub(super) fn overflow_removed(&mut self) {
+        self.overflow = true;
     }
 
     pub(super) fn purge(&mut self, filter: &[u8], purged: u64) {

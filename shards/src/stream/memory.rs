@@ -77,6 +77,12 @@ impl MemoryStore {
         wasteful.then_some(entry.seqs)
     }
 
+    /// Drops every entry.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+
     /// Bytes of a record.
     pub fn record(&self, place: Place) -> Option<&[u8]> {
         let entry = self.entries.get(&place.entry.position.0)?;

@@ -218,13 +218,10 @@ impl Block {
 
     /// The messages that are there, ascending.
     pub fn messages(&self) -> impl Iterator<Item = Message> + '_ {
-        self.row_heads().flat_map(move |row| {
-            (row.first..=row.last())
-                .filter(|&seq| match &self.presence {
-                    Presence::Bits(dead) => !is_marked(dead, seq - self.base.first),
-                    Presence::Rows => true,
-                })
-                .map(move |seq| row.message(&self.rows, seq))
+        let messages = self.row_heads().flat_map(|row| row.messages(&self.rows));
+        messages.filter(|message| match &self.presence {
+            Presence::Bits(dead) => !is_marked(dead, message.seq.0 - self.base.first),
+            Presence::Rows => true,
         })
     }
 

@@ -69,10 +69,9 @@ impl Index {
                     self.subjects.push_range(subject, first, last);
                 }
                 _ => {
-                    for seq in (first..=last).filter(|&seq| block.contains(seq)) {
-                        let subject = row.message(&block.rows, seq).subject;
-                        self.check_subject(subject)?;
-                        self.subjects.push(subject, seq);
+                    for message in row.messages(&block.rows).filter(|m| block.contains(m.seq.0)) {
+                        self.check_subject(message.subject)?;
+                        self.subjects.push(message.subject, message.seq.0);
                     }
                 }
             }

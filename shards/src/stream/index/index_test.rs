@@ -98,7 +98,7 @@ fn assert_subjects(index: &Index, model: &Model<u64, Known>) {
 
 #[test]
 fn an_index_behaves_as_a_map_does() {
-    for seed in 0..10 {
+    for seed in 0..8 {
         let random = &mut Random(seed);
         let (mut index, mut model) = (Index::default(), Model::new());
         let mut writer = Writer { seq: 0, time: 1_000, position: 0 };

@@ -115,14 +115,26 @@ impl Index {
             }
             return Some(message);
         }
+        let oldest = self.blocks.first_key_value().map(|(&first, _)| first);
         let (&first, block) = self.blocks.range_mut(..=seq).next_back()?;
         let is_noted = block.remove(seq);
+        // The oldest block is on its way out, message by message.
+        let is_wasteful = Some(first) != oldest && block.is_wasteful();
         if block.live == 0 {
             self.blocks.remove(&first);
-        } else if !is_noted || block.is_wasteful() {
+        } else if !is_noted || is_wasteful {
             self.rewrite(first, seq);
         }
         Some(message)
+    }
+
+    /// Removes every message, in little time.
+    pub fn clear(&mut self) {
+        self.subjects.clear();
+        self.blocks.clear();
+        self.tail = None;
+        self.count = 0;
+        self.stamp += 1;
     }
 
     /// First message at or above `seq`.

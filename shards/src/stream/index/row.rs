@@ -14,7 +14,7 @@ use crate::stream::place::{EntryPlace, Place};
 use crate::time::WallTime;
 
 /// Most messages of a row in which subject or shape differ: finding one reads all those before it.
-pub const COLUMNS_MAX: u32 = 64;
+pub const COLUMNS_MAX: u32 = 32;
 
 /// A uniform row of at least this length is not broken up into columns; a new row starts.
 const UNIFORM_KEEP: u32 = 16;
@@ -62,27 +62,31 @@ impl RowHead {
     /// A message of this row. `seq` is in it, `bytes` are those that the row was read from.
     pub fn message(&self, bytes: &[u8], seq: u64) -> Message {
         let at = (seq - self.first) as u32;
-        let (mut subject, mut shape) = (self.subject.unwrap_or(0), self.shape.unwrap_or_default());
-        let mut offset = self.offset;
-        if self.subject.is_some() && self.shape.is_some() {
-            offset += at * shape.record_len();
-        } else {
-            let mut columns = Reader::new(&bytes[self.columns.0 as usize..self.columns.1 as usize]);
-            for i in 0..=at {
-                if i > 0 {
-                    offset += shape.record_len();
-                }
-                if self.subject.is_none() {
-                    subject = read_u32(&mut columns);
-                }
-                if self.shape.is_none() {
-                    shape = Shape::from_bits(read_u32(&mut columns));
-                }
-            }
+        if let (Some(subject), Some(shape)) = (self.subject, self.shape) {
+            return self.nth(at, self.offset + at * shape.record_len(), subject, shape);
         }
+        self.messages(bytes).nth(at as usize).expect("the sequence is in the row")
+    }
+
+    /// Its messages. `bytes` are those that the row was read from.
+    pub fn messages<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = Message> + use<'a> {
+        let row = *self;
+        let mut columns = Reader::new(&bytes[row.columns.0 as usize..row.columns.1 as usize]);
+        let mut offset = row.offset;
+        (0..row.count).map(move |at| {
+            let subject = row.subject.unwrap_or_else(|| read_u32(&mut columns));
+            let shape = row.shape.unwrap_or_else(|| Shape::from_bits(read_u32(&mut columns)));
+            let message = row.nth(at, offset, subject, shape);
+            offset += shape.record_len();
+            message
+        })
+    }
+
+    fn nth(&self, at: u32, offset: u32, subject: u32, shape: Shape) -> Message {
         let place = Place { entry: self.entry, change: self.change + at, offset, len: shape.record_len() };
-        let time = WallTime(self.time + u64::from(at));
-        Message { seq: StreamSeq(seq), time, subject: SubjectId(subject), shape, place }
+        let at = u64::from(at);
+        let (seq, time) = (StreamSeq(self.first + at), WallTime(self.time + at));
+        Message { seq, time, subject: SubjectId(subject), shape, place }
     }
 
     /// Bytes of the records that are still there.
@@ -98,9 +102,10 @@ impl RowHead {
     fn sum(&self, block: &Block, value: impl Fn(Shape) -> u64) -> u64 {
         match self.shape {
             Some(shape) => block.count(self.first, self.last() + 1) * value(shape),
-            None => (self.first..=self.last())
-                .filter(|&seq| block.contains(seq))
-                .map(|seq| value(self.message(&block.rows, seq).shape))
+            None => self
+                .messages(&block.rows)
+                .filter(|message| block.contains(message.seq.0))
+                .map(|message| value(message.shape))
                 .sum(),
         }
     }

@@ -240,7 +240,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 33) % bound
         };
-        for _ in 0..60 {
+        for _ in 0..24 {
             let (mut list, mut model) = (Sequences::default(), BTreeSet::new());
             let mut next = 1;
             let widest = [2, 3, 40, 4000][random(4) as usize];

@@ -206,11 +206,15 @@ impl Subjects {
         self.slots.iter().all(|subject| subject.name.is_empty() == (subject.last == 0))
     }
 
+    /// Removes every subject; their numbers may be given out at once.
+    pub fn clear(&mut self) {
+        *self = Subjects { epoch: self.epoch + 1, ..Subjects::default() };
+    }
+
     /// Gives back unused memory.
     pub fn shrink(&mut self) {
-        if self.by_name.is_empty() {
-            let epoch = self.epoch + 1;
-            *self = Subjects { epoch, ..Subjects::default() };
+        if self.by_name.is_empty() && !self.slots.is_empty() {
+            self.clear();
         }
     }
 
