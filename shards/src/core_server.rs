@@ -19,7 +19,6 @@
 
 use crate::ids::{CoreId, ShardId};
 use crate::lanes::{CoreMessage, Lane};
-use crate::shard::ShardMessage;
 use crate::shard::outputs::Outputs;
 use crate::shard::request::Batch;
 pub use crate::shard::request::ShardInput;
