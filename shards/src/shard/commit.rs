@@ -109,10 +109,10 @@ impl Engine {
                 out.pub_acks(to.origin.core, &mut acks);
             }
             After::Refused { to, rejection } => self.refuse(id, &to, rejection, out),
-            After::Fetch { to, index, request } => {
+            After::Fetch { to, index, headers, request } => {
                 let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) else { return };
                 let Some((slot, messages)) = stream.at(index) else { return };
-                slot.consumer.handle_fetch(now, &request, &[], &to.reply, messages, out);
+                slot.consumer.handle_fetch(now, &request, &headers, &to.reply, messages, out);
                 self.mark_ready(id, index);
                 self.touch(id);
             }

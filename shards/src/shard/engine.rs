@@ -49,6 +49,8 @@ pub(super) struct Engine {
     /// Consumers whose subscribers' way is full.
     pub blocked: Vec<ConsumerKey>,
     pub reads: Reads,
+    /// Groups whose deadline may have moved.
+    pub touched: Vec<GroupId>,
     /// Deadlines of groups.
     pub timers: BTreeSet<(Instant, GroupId)>,
     /// Groups with progress of consumers that is not logged.
@@ -99,6 +101,7 @@ impl Engine {
             ready: VecDeque::new(),
             blocked: Vec::new(),
             reads: Reads::default(),
+            touched: Vec::new(),
             timers: BTreeSet::new(),
             lazy: BTreeSet::new(),
             checkpoint: None,
@@ -233,9 +236,28 @@ impl Engine {
         }
     }
 
-    /// Looks at the group's deadline again.
+    /// Something in the group may have moved its deadline; looked at once, at the end of the turn.
     pub fn touch(&mut self, group: GroupId) {
+        if let Some(known) = self.groups.get_mut(&group)
+            && !known.is_touched
+        {
+            known.is_touched = true;
+            self.touched.push(group);
+        }
+    }
+
+    /// Looks at the deadlines of all touched groups again.
+    pub fn set_timers(&mut self) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for group in touched.drain(..) {
+            self.set_timer(group);
+        }
+        self.touched = touched;
+    }
+
+    fn set_timer(&mut self, group: GroupId) {
         let Some(known) = self.groups.get_mut(&group) else { return };
+        known.is_touched = false;
         let Machine::Stream(stream) = &known.machine else { return };
         let deadline = stream.poll_timeout();
         if deadline != known.deadline {

@@ -35,6 +35,8 @@ pub(super) struct Group {
     pub end: Position,
     /// Its deadline in the shard's timers.
     pub deadline: Option<Instant>,
+    /// Whether the group is in the shard's list of those whose deadline may have moved.
+    pub is_touched: bool,
     /// Whether the group is in the shard's list of groups with something pending.
     pub is_dirty: bool,
     pub machine: Machine,
@@ -82,10 +84,11 @@ pub(super) enum After {
     GroupCreated,
     GroupUpdated,
     GroupDeleted,
-    /// `+NXT`: the pull request that came with an ack.
+    /// A pull request that rests on what is in flight: it came with an ack (`+NXT`), or asks what there is now (`no_wait`).
     Fetch {
         to: ReplyTo,
         index: SlotIndex,
+        headers: Box<[u8]>,
         request: Box<[u8]>,
     },
     ConsumerCreated {
@@ -124,6 +127,7 @@ impl Group {
             flying: 0,
             end: Position(0),
             deadline: None,
+            is_touched: false,
             is_dirty: false,
             machine,
         }

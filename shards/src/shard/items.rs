@@ -158,11 +158,12 @@ impl Engine {
             AckOutcome::Fetch(request) => {
                 let to = reply_to(batch, item, chunk);
                 let request = request.into();
-                self.await_progress(item.group, After::Fetch { to, index, request });
+                self.await_progress(item.group, After::Fetch { to, index, headers: Box::default(), request });
             }
         }
         self.mark_ready(item.group, index);
         self.note_progress(now, item.group);
+        self.touch(item.group);
     }
 
     fn handle_fetch(&mut self, now: Now, batch: &Batch, item: &Item, chunk: &[u8], out: &mut impl Outputs) {
@@ -170,12 +171,18 @@ impl Engine {
         // `$JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer>`: names have no dots.
         let name = subject.rsplit(|&b| b == b'.').next().and_then(|n| std::str::from_utf8(n).ok());
         let group = self.groups.get_mut(&item.group);
+        let is_settled = group.as_ref().is_none_or(|g| g.is_settled());
         let stream = group.and_then(|g| g.stream());
         let found = stream.and_then(|s| s.find(name?));
         let Some((index, slot, messages)) = found else {
             return no_responders(batch, item, chunk, out);
         };
         let (payload, headers) = (item.payload.of(chunk), item.headers.of(chunk));
+        if !is_settled && memchr::memmem::find(payload, b"no_wait").is_some() {
+            // "What is there now" includes what the asker has published before.
+            let (to, headers, request) = (reply_to(batch, item, chunk), headers.into(), payload.into());
+            return self.await_progress(item.group, After::Fetch { to, index, headers, request });
+        }
         slot.consumer.handle_fetch(now, payload, headers, item.reply.of(chunk), messages, out);
         self.mark_ready(item.group, index);
         self.touch(item.group);

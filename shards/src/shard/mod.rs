@@ -225,6 +225,7 @@ impl Shard {
                 break;
             }
         }
+        engine.set_timers();
         more
     }
 
