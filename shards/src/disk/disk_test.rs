@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "measurements read a clock")]
+
 use super::*;
 use crate::executors::Executor;
 use std::future::poll_fn;
