@@ -98,7 +98,7 @@ impl Engine {
             After::Answer(to, answer) => out.answer(&to, *answer),
             After::Serve(to, request) => {
                 self.waiting_requests -= 1;
-                self.serve_request(now, to, request, out);
+                self.serve_request(now, to, *request, out);
             }
             After::Duplicate { to, seq } => {
                 let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) else { return };

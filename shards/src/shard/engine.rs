@@ -42,7 +42,9 @@ pub(super) struct Engine {
     pub inbox: VecDeque<Box<Batch>>,
     pub inbox_at: usize,
     /// Batches handled in this turn: pending publishes lie in them.
+    #[expect(clippy::vec_box, reason = "a batch goes back to its sender in the box it came in")]
     pub batches: Vec<Box<Batch>>,
+    #[expect(clippy::vec_box, reason = "a batch goes back to its sender in the box it came in")]
     pub batches_done: Vec<Box<Batch>>,
     /// Consumers that may have something to deliver.
     pub ready: VecDeque<ConsumerKey>,
@@ -155,7 +157,7 @@ impl Engine {
             return out.answer(&to, Answer::Rejected(Rejection::StreamNotFound));
         };
         if known.is_settled() || self.has_failed {
-            return self.serve_request(now, to, request, out);
+            return self.serve_request(now, to, *request, out);
         }
         // Everything admitted before the request must be applied first.
         if self.waiting_requests >= crate::limits::WAITING_REQUESTS_MAX {

@@ -24,6 +24,7 @@ use crate::stream::effects::Effects;
 use crate::stream::place::{EntryPlace as StreamPlace, Place};
 use crate::time::Now;
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 
 /// A log that is being opened, and what has come out of it. Lives on: its shard's core.
 pub(super) struct Opening {
@@ -92,8 +93,8 @@ impl Opening {
         let (log, report) = recovery.finish();
         let is_first = options.id == ShardId(0);
         let is_founded = catalog.is_founded();
-        let steps = is_first
-            .then(|| CatalogSteps::new(catalog, options.limits.clone(), options.shards, options.cores));
+        let steps =
+            is_first.then(|| CatalogSteps::new(catalog, options.limits, options.shards, options.cores));
         let mut groups: HashMap<GroupId, Box<Group>> =
             groups.into_iter().map(|(id, recovered)| (id, recovered.group)).collect();
         if is_first {
@@ -126,14 +127,14 @@ impl Opening {
     fn take_entry(&mut self, place: EntryPlace, bytes: &[u8]) -> Result<(), Malformed> {
         let view = EntryView::parse(bytes).map_err(|_| Malformed)?;
         let (id, index) = (view.group(), view.index());
-        if !self.groups.contains_key(&id) {
-            let Some(group) = found(id, &view)? else {
+        let recovered = match self.groups.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => match found(id, &view)? {
+                Some(group) => place.insert(Recovered { group, progress_through: EntryIndex(0) }),
                 // Its creation lies in a damaged range, or the group was deleted and this is an older entry.
-                return Ok(());
-            };
-            self.groups.insert(id, Recovered { group, progress_through: EntryIndex(0) });
-        }
-        let Some(recovered) = self.groups.get_mut(&id) else { return Ok(()) };
+                None => return Ok(()),
+            },
+        };
         let progress_through = recovered.progress_through;
         let place_in_stream = StreamPlace { position: place.position, len: place.len };
         let mut is_deleted = false;

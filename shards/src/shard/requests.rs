@@ -6,9 +6,8 @@ use super::group::{After, Machine, Pending};
 use super::outputs::Outputs;
 use super::reads::{Get, GetForm};
 use super::request::{DirectGet, ReplyTo, Request, Selector};
-use super::stream_group::{Created, StreamGroup};
+use super::stream_group::{CreateConsumer, Created, StreamGroup};
 use crate::change::ChangeKind;
-use crate::consumer::config::{ConsumerConfig, CreateAction};
 use crate::ids::{GroupId, StreamSeq};
 use crate::limits::{CONSUMER_LIST_PAGE, CONSUMER_NAMES_PAGE};
 use crate::rejection::Rejection;
@@ -18,8 +17,8 @@ use crate::time::Now;
 
 impl Engine {
     /// Answers a request, or has its change written and answers when that is committed.
-    pub fn serve_request(&mut self, now: Now, to: ReplyTo, request: Box<Request>, out: &mut impl Outputs) {
-        match *request {
+    pub fn serve_request(&mut self, now: Now, to: ReplyTo, request: Request, out: &mut impl Outputs) {
+        match request {
             Request::StreamInfo { group, deleted_details, subjects_filter, offset } => {
                 let Some(stream) = self.open_stream(group) else { return not_found(&to, out) };
                 let count = stream.consumer_count() as u64;
@@ -35,7 +34,8 @@ impl Engine {
             }
             Request::DirectGet { group, get } => self.direct_get(now, to, group, &get, out),
             Request::ConsumerCreate { group, config, action, pedantic, generated_name } => {
-                self.create_consumer(now, to, group, *config, action, pedantic, &generated_name, out);
+                let request = CreateConsumer { config: *config, action, pedantic, generated_name };
+                self.create_consumer(now, to, group, request, out);
             }
             Request::ConsumerInfo { group, consumer } => {
                 let Some(stream) = self.open_stream(group) else { return not_found(&to, out) };
@@ -162,25 +162,20 @@ impl Engine {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one request, taken apart once")]
     fn create_consumer(
         &mut self,
         now: Now,
         to: ReplyTo,
         id: GroupId,
-        config: ConsumerConfig,
-        action: CreateAction,
-        pedantic: bool,
-        generated_name: &str,
+        request: CreateConsumer,
         out: &mut impl Outputs,
     ) {
-        let limits = self.options.limits.clone();
+        let limits = self.options.limits;
         let Some(stream) = self.open_stream(id) else { return not_found(&to, out) };
-        let (name, created) =
-            match stream.create_consumer(now, config, action, pedantic, generated_name, &limits, out) {
-                Ok(created) => created,
-                Err(rejection) => return out.answer(&to, Answer::Rejected(rejection)),
-            };
+        let (name, created) = match stream.create_consumer(now, request, &limits, out) {
+            Ok(created) => created,
+            Err(rejection) => return out.answer(&to, Answer::Rejected(rejection)),
+        };
         let is_volatile = stream.by_name(&name).is_none_or(|slot| slot.is_volatile);
         if created != Created::Same && !is_volatile {
             let mut body = Vec::new();

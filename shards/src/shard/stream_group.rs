@@ -40,6 +40,15 @@ pub(super) struct Slot {
     pub is_ready: bool,
 }
 
+/// A create request for a consumer, as it came.
+pub(super) struct CreateConsumer {
+    pub config: ConsumerConfig,
+    pub action: CreateAction,
+    pub pedantic: bool,
+    /// Its name if the request has none.
+    pub generated_name: String,
+}
+
 /// What a create request for a consumer came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Created {
@@ -72,10 +81,7 @@ impl StreamGroup {
     pub fn create_consumer(
         &mut self,
         now: Now,
-        request: ConsumerConfig,
-        action: CreateAction,
-        pedantic: bool,
-        generated_name: &str,
+        request: CreateConsumer,
         server: &ServerLimits,
         out: &mut impl Outputs,
     ) -> Result<(Box<str>, Created), Rejection> {
@@ -87,7 +93,8 @@ impl StreamGroup {
             server_max_ack_pending: server.max_ack_pending,
             server_max_request_batch: server.max_request_batch,
         };
-        let config = request.complete(&limits, pedantic, generated_name)?;
+        let CreateConsumer { config, action, pedantic, generated_name } = request;
+        let config = config.complete(&limits, pedantic, &generated_name)?;
         let name: Box<str> = config.name.as_str().into();
         let existing = self.by_name(&name).map(|slot| slot.consumer.config());
         let bound = existing.is_some_and(|c| {
