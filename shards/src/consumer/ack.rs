@@ -3,7 +3,8 @@
 use super::ack_subject::AckSubject;
 use super::config::AckPolicy;
 use super::{Consumer, Mode, ProgressChange};
-use super::{duration, fetch_request, validate};
+use super::{fetch_request, validate};
+use crate::go_duration;
 use crate::hashing::hash_bytes;
 use crate::subscribers::{Advisory, Subscribers};
 use crate::time::{Now, WallTime};
@@ -195,7 +196,7 @@ impl Consumer {
 fn nak_delay(text: &[u8]) -> Option<Duration> {
     let nanoseconds = match text.first()? {
         b'{' => fetch_request::delay(text)?,
-        _ => duration::parse(text)?,
+        _ => go_duration::parse(text)?,
     };
     Some(Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0)))
 }

@@ -1,9 +1,9 @@
 //! Pull requests: what is refused, what is queued (nats-server, server/consumer.go: `processNextMsgRequest`).
 
-use super::duration;
 use super::fetch_request::FetchRequest;
 use super::pull::refuse;
 use super::{Consumer, Mode};
+use crate::go_duration;
 use crate::headers;
 use crate::messages::Messages;
 use crate::subscribers::Subscribers;
@@ -67,7 +67,10 @@ impl Consumer {
             return Err(format!("409 Exceeded MaxRequestBatch of {}", config.max_batch));
         }
         if config.max_expires > 0 && request.expires > config.max_expires {
-            return Err(format!("409 Exceeded MaxRequestExpires of {}", duration::text(config.max_expires)));
+            return Err(format!(
+                "409 Exceeded MaxRequestExpires of {}",
+                go_duration::text(config.max_expires)
+            ));
         }
         if config.max_bytes > 0 && request.max_bytes > config.max_bytes {
             return Err(format!("409 Exceeded MaxRequestMaxBytes of {}", config.max_bytes));

@@ -1,5 +1,5 @@
 //! One consumer: what it delivers next, to whom, and what has been acknowledged.
-//! May import: ids, time, limits, subject, headers, hashing, rejection, encoding, messages, subscribers.
+//! May import: ids, time, limits, subject, headers, go_duration, hashing, rejection, encoding, messages, subscribers.
 //! Must not know: how the stream stores messages, connections, JSON.
 
 mod ack;
@@ -8,7 +8,6 @@ pub mod config;
 mod config_codec;
 mod deliver;
 mod digits;
-mod duration;
 mod events;
 mod fetch;
 mod fetch_request;

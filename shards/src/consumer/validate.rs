@@ -2,6 +2,7 @@
 //! (server/consumer.go: `setConsumerConfigDefaults`, `checkConsumerCfg`, `addConsumerWithAssignment`).
 
 use super::config::{AckPolicy, ConsumerConfig, DeliverPolicy, Limits};
+use crate::go_duration;
 use crate::limits::{DESCRIPTION_LEN_MAX, METADATA_LEN_MAX, NAME_LEN_MAX};
 use crate::rejection::Rejection;
 use crate::subject;
@@ -179,7 +180,7 @@ impl ConsumerConfig {
         }
         let threshold = nanoseconds(limits.stream_inactive_threshold);
         if threshold > 0 && self.inactive_threshold > threshold {
-            return Err(consumer_with(10153, super::duration::text(threshold)));
+            return Err(consumer_with(10153, go_duration::text(threshold)));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! Source: nats-server, server/stream.go (`checkStreamCfg`, `configUpdateCheck`); only what the served fields need.
 
 use super::config::{Discard, ServerLimits, StreamConfig};
-use super::go_duration;
+use crate::go_duration;
 use crate::limits::{DESCRIPTION_LEN_MAX, METADATA_LEN_MAX, NAME_LEN_MAX};
 use crate::rejection::Rejection;
 use crate::subject;
@@ -141,7 +141,8 @@ impl StreamConfig {
         if !limit.is_zero() && self.duplicate_window > limit {
             let text = "duplicates window can not be larger then server limit of ";
             return Err(Rejection::StreamInvalidConfig(
-                format!("{text}{}", go_duration::format(limit)).into(),
+                format!("{text}{}", go_duration::text(i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX)))
+                    .into(),
             ));
         }
         if self.duplicate_window < SHORTEST {

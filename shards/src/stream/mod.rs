@@ -1,5 +1,5 @@
 //! One stream: what it admits, how committed changes move its state, what its limits remove.
-//! May import: ids, time, limits, subject, headers, hashing, rejection, encoding, messages, record, change.
+//! May import: ids, time, limits, subject, headers, go_duration, hashing, rejection, encoding, messages, record, change.
 //! Must not know: consumers, connections, JSON, how the log stores entries.
 
 pub mod admit;
@@ -8,7 +8,6 @@ pub mod config;
 mod config_bytes;
 mod config_check;
 pub mod effects;
-pub mod go_duration;
 mod in_flight;
 mod index;
 pub mod info;

@@ -1,6 +1,6 @@
 //! Messages with a time to live of their own (NATS ADR-43).
 
-use super::go_duration;
+use crate::go_duration;
 use crate::record::Ttl;
 use crate::time::WallTime;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,8 @@ pub fn parse(value: &[u8]) -> Option<Ttl> {
         return Some(Ttl::Never);
     }
     let seconds = match go_duration::parse(value) {
-        Some(duration) => duration.as_secs(),
+        // A negative one is not longer than a second.
+        Some(nanoseconds) => u64::try_from(nanoseconds / 1_000_000_000).unwrap_or(0),
         None => super::publish_headers::parse_number(value)?,
     };
     (seconds > 0).then_some(Ttl::Seconds(seconds))

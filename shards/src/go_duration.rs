@@ -1,4 +1,6 @@
-//! Durations as text, as Go's `time.Duration` prints and reads them.
+//! Durations as text, as Go's `time.Duration` prints and reads them: `1h30m`, `1.5s`, `2m0s`.
+//! May import: nothing.
+//! Must not know: what a duration is for.
 
 /// A duration as Go prints it: `1.5s`, `2m0s`, `100ms`. Nanoseconds.
 pub fn text(nanoseconds: i64) -> String {
