@@ -166,13 +166,19 @@ impl Catalog {
         assert_eq!(groups.len(), self.streams.len());
     }
 
+    /// Puts a stream in, in place of what its group was before. Another stream of its name must have been deleted before,
+    /// by a change that lay in a damaged range: it gets its tombstone now.
     fn insert(&mut self, record: StreamRecord) {
         let name = (record.account, record.config.name.clone());
-        self.names.insert(name, record.group);
-        let shard = record.shard;
-        if self.streams.insert(record.group, record).is_none() {
-            *self.load.entry(shard).or_default() += 1;
+        if let Some(&older) = self.names.get(&name).filter(|&&group| group != record.group)
+            && let Some(shard) = self.remove(older)
+        {
+            self.tombstones.insert(older, shard);
         }
+        self.remove(record.group);
+        *self.load.entry(record.shard).or_default() += 1;
+        self.names.insert(name, record.group);
+        self.streams.insert(record.group, record);
     }
 
     fn remove(&mut self, group: GroupId) -> Option<ShardId> {
@@ -215,6 +221,16 @@ mod tests {
         assert_eq!(catalog.tombstones().collect::<Vec<_>>(), [(GroupId(2), ShardId(1))]);
         catalog.apply(CatalogChange::Forget { group: GroupId(2) });
         assert_eq!(catalog.tombstones().count(), 0);
+    }
+
+    #[test]
+    fn a_stream_whose_deletion_was_lost_makes_room_for_the_next_of_its_name() {
+        let mut catalog = Catalog::default();
+        catalog.apply(put(2, 1, "ORDERS", "a"));
+        catalog.apply(put(3, 0, "ORDERS", "b"));
+        catalog.check();
+        assert_eq!(catalog.by_name(AccountId::GLOBAL, "ORDERS").map(|s| s.group), Some(GroupId(3)));
+        assert_eq!(catalog.tombstones().collect::<Vec<_>>(), [(GroupId(2), ShardId(1))]);
     }
 
     #[test]
