@@ -10,7 +10,7 @@ mod deliver;
 mod digits;
 mod events;
 mod fetch;
-mod fetch_request;
+pub mod fetch_request;
 pub mod filter;
 mod inactivity;
 pub mod info;

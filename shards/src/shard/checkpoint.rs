@@ -96,6 +96,11 @@ impl GroupState {
     }
 }
 
+/// Whether these bytes are a group's state as a checkpoint holds it.
+pub fn is_group_state(bytes: &[u8]) -> bool {
+    GroupState::decode(bytes).is_ok()
+}
+
 fn encode_stream(group: &mut StreamGroup, out: &mut Vec<u8>) {
     let mut stream = Vec::new();
     group.stream.encode_checkpoint(&mut stream);

@@ -20,6 +20,8 @@ mod requests;
 mod stream_group;
 mod timers;
 
+pub use checkpoint::is_group_state;
+
 use crate::ids::{AccountId, CoreId, GroupId, Revision, ShardId};
 use crate::log::disk_op::{DiskDone, DiskOp, SegmentFile};
 use crate::log::recovery::OpenError;
