@@ -71,23 +71,28 @@ fn classify_api(streams: &StreamTable, account: AccountId, rest: &[u8]) -> Servi
 
 /// The stream's name in an ack's subject: `$JS.ACK.<stream>.<consumer>.…` has 9 tokens, with a domain and an account hash
 /// before the stream 11 or more (nats-server, server/consumer.go; ADR-15).
-pub fn ack_stream(subject: &[u8]) -> Option<&[u8]> {
-    let mut rest = tokens(subject);
+fn ack_stream(subject: &[u8]) -> Option<&[u8]> {
     match tokens(subject).count() {
-        9 => rest.nth(2),
-        11.. => rest.nth(4),
+        9 => tokens(subject).nth(2),
+        11.. => scoped_stream(subject),
         _ => None,
     }
 }
 
 /// The stream's name in `$JS.FC.<stream>.<consumer>.<random>`, or with domain and account hash before it.
 fn flow_control_stream(subject: &[u8]) -> Option<&[u8]> {
-    let mut rest = tokens(subject);
     match tokens(subject).count() {
-        5 => rest.nth(2),
-        7 => rest.nth(4),
+        5 => tokens(subject).nth(2),
+        7 => scoped_stream(subject),
         _ => None,
     }
+}
+
+/// The stream's name behind domain and account hash, if they are ours.
+fn scoped_stream(subject: &[u8]) -> Option<&[u8]> {
+    let mut rest = tokens(subject).skip(2);
+    let is_ours = rest.next() == Some(NO_DOMAIN) && rest.next() == Some(GLOBAL_ACCOUNT_HASH);
+    if is_ours { rest.next() } else { None }
 }
 
 fn home(streams: &StreamTable, account: AccountId, name: &[u8]) -> Option<Home> {
@@ -97,6 +102,13 @@ fn home(streams: &StreamTable, account: AccountId, name: &[u8]) -> Option<Home> 
 fn entry<'a>(streams: &'a StreamTable, account: AccountId, name: &[u8]) -> Option<&'a StreamEntry> {
     streams.by_name(account, std::str::from_utf8(name).ok()?)
 }
+
+/// What stands for the domain in reply subjects of a server without one.
+const NO_DOMAIN: &[u8] = b"_";
+
+/// Hash of `$G`, the only account: of the first 8 bytes of its SHA-256, each modulo 62 as a digit of `0-9A-Za-z`
+/// (nats-server, server/events.go: `getHash`).
+const GLOBAL_ACCOUNT_HASH: &[u8] = b"szMpdrwD";
 
 #[cfg(test)]
 mod tests {
@@ -163,6 +175,10 @@ mod tests {
             service("$JS.ACK._.szMpdrwD.ORDERS.worker.1.22.21.1700000000000000000.0"),
             Service::Ack(HOME)
         );
+        for scope in ["_.xxxxxxxx", "hub.szMpdrwD"] {
+            let subject = format!("$JS.ACK.{scope}.ORDERS.worker.1.22.21.1700000000000000000.0");
+            assert_eq!(service(&subject), Service::None, "{scope}");
+        }
         assert_eq!(service("$JS.ACK.ORDERS.worker.1"), Service::None);
         assert_eq!(service("$JS.ACK.NOPE.worker.1.22.21.1700000000000000000.0"), Service::None);
     }

@@ -59,7 +59,8 @@ impl Consumer {
                 }
             }
         };
-        if answered && reply_wanted { AckOutcome::Reply } else { AckOutcome::Done }
+        let names_a_message = ack.stream_seq != 0;
+        if answered && reply_wanted && names_a_message { AckOutcome::Reply } else { AckOutcome::Done }
     }
 
     /// A message to `$JS.FC.<stream>.<consumer>.<token>`: the client has come to the request for flow control. `subject`
@@ -87,7 +88,9 @@ impl Consumer {
         if self.config.ack_policy == AckPolicy::All {
             let floor = self.state.ack_floor;
             if ack.consumer_seq > floor.consumer_seq && seq > floor.stream_seq {
-                self.record(ProgressChange::AckedAll { consumer_seq: ack.consumer_seq, stream_seq: seq });
+                // A client can write anything into the subject.
+                let consumer_seq = ack.consumer_seq.min(self.state.delivered.consumer_seq);
+                self.record(ProgressChange::AckedAll { consumer_seq, stream_seq: seq });
             }
         } else if self.state.ack_pending.contains(seq) {
             if sampled {

@@ -18,8 +18,8 @@ pub struct AckSubject<'a> {
 
 impl<'a> AckSubject<'a> {
     /// Reads `$JS.ACK.<stream>.<consumer>.<dc>.<sseq>.<dseq>.<ts>.<pending>`, or eleven and more tokens with
-    /// `<domain>.<account hash>` before the stream. `None`: nobody listens there. A part that is no number reads as 0,
-    /// which is no message. Source: NATS ADR-15; nats-server, server/consumer.go: `ackReplyInfo`.
+    /// `<domain>.<account hash>` before the stream. `None`: nobody listens there. A part that is no number reads as
+    /// the highest there is, which was never delivered. Source: NATS ADR-15; nats-server, server/consumer.go: `ackReplyInfo`.
     pub fn parse(subject: &'a [u8]) -> Option<AckSubject<'a>> {
         let count = subject::tokens(subject).count();
         let mut tokens = subject::tokens(subject.strip_prefix(PREFIX)?);
@@ -30,7 +30,7 @@ impl<'a> AckSubject<'a> {
             _ => return None,
         };
         let (stream, consumer) = (token()?, token()?);
-        let mut number = || digits::parse(token().unwrap_or_default()).unwrap_or(0);
+        let mut number = || digits::parse(token().unwrap_or_default()).unwrap_or(u64::MAX);
         let (delivery_count, stream_seq, consumer_seq) = (number(), number(), number());
         Some(AckSubject { scope, stream, consumer, delivery_count, stream_seq, consumer_seq })
     }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_no_number_names_no_message() {
-        assert_eq!(AckSubject::parse(b"$JS.ACK.S.C.x.y.-3.4.5").unwrap().stream_seq, 0);
+    fn a_part_that_is_no_number_names_a_message_that_was_never_delivered() {
+        assert_eq!(AckSubject::parse(b"$JS.ACK.S.C.x.y.-3.4.5").unwrap().stream_seq, u64::MAX);
     }
 }

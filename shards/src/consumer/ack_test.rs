@@ -233,3 +233,24 @@ fn sampling_takes_about_its_share_of_acks_and_no_nak() {
     let Advisory::AckSample { ack_time, deliveries, .. } = bench.world.advisories[0] else { panic!() };
     assert_eq!((ack_time, deliveries), (3_000_000, 1));
 }
+
+#[test]
+fn sequences_that_nobody_has_are_not_answered_and_change_nothing() {
+    let mut bench = Bench::filled(3, explicit());
+    bench.fetch("3", "r");
+    let before = bench.state();
+    assert!(!bench.ack_by([1, 0, 0, 0, 0], ""));
+    assert!(!bench.ack_by([1, 0, 1, 0, 0], "-NAK"));
+    assert!(!bench.ack_by([1, u64::MAX, u64::MAX, 0, 0], ""));
+    assert_eq!(bench.state(), before);
+}
+
+#[test]
+fn an_ack_of_all_with_a_made_up_consumer_sequence_can_be_read_back() {
+    let mut bench = Bench::filled(5, all());
+    bench.fetch("5", "r");
+    assert!(bench.ack_by([1, 3, u64::MAX, 0, 0], ""));
+    assert_eq!(bench.state(), ((5, 5), (5, 3), 2, 0));
+    bench.restart();
+    assert_eq!(bench.state(), ((5, 5), (5, 3), 2, 0));
+}
