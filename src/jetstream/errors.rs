@@ -90,7 +90,9 @@ impl From<Rejection> for ApiError {
             R::ReplicasCountCannotBeNegative => no_text(10133),
             R::MaximumStreamsLimit => no_text(10027),
             R::MaximumConsumersLimit => no_text(10026),
-            R::StreamUpdateViolatesConsumers(err) => Self::with(10069, err),
+            R::StreamUpdateViolatesConsumers(names) => {
+                Self::with(10069, format!("change to limits violates consumers: {names}"))
+            }
             R::Pedantic(err) => Self::with(10157, err),
             R::MessageExceedsMaximum => no_text(10054),
             R::HeaderExceedsMaximum => no_text(10097),
@@ -146,6 +148,8 @@ mod tests {
         error.write(&mut json);
         assert_eq!(json, br#"{"code":400,"err_code":10071,"description":"wrong last sequence: 2"}"#);
         assert_eq!(ApiError::from(Rejection::StreamInvalidConfig("invalid subject".into())).code, 500);
+        let violated = ApiError::from(Rejection::StreamUpdateViolatesConsumers("C1, C2".into()));
+        assert_eq!(violated.description, "change to limits violates consumers: C1, C2");
     }
 
     #[test]

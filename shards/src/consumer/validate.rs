@@ -272,7 +272,8 @@ impl ConsumerConfig {
     }
 }
 
-/// Percentage of acks to sample; 0: none. Errors: the text that Go's number parser gives.
+/// Percentage of acks to sample; 0: none. Errors: the text that Go's number parser gives, which for a negative number is
+/// that of no error.
 pub fn sample_percent(freq: &str) -> Result<u32, String> {
     if freq.is_empty() {
         return Ok(0);
@@ -281,7 +282,7 @@ pub fn sample_percent(freq: &str) -> Result<u32, String> {
     let parsed = digits.strip_prefix('+').unwrap_or(digits);
     match parsed.parse::<i64>() {
         Ok(percent) if percent >= 0 => Ok(u32::try_from(percent).unwrap_or(u32::MAX)),
-        Ok(_) => Err(format!("invalid sample frequency: {digits}")),
+        Ok(_) => Err("<nil>".to_owned()),
         Err(error) => {
             let why = match error.kind() {
                 std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => {

@@ -177,5 +177,5 @@ fn sampling_is_a_percentage() {
     assert_eq!(sample_percent("30%"), Ok(30));
     assert_eq!(sample_percent("100"), Ok(100));
     assert_eq!(sample_percent("x%"), Err("strconv.Atoi: parsing \"x\": invalid syntax".into()));
-    assert!(sample_percent("-1").is_err());
+    assert_eq!(sample_percent("-1"), Err("<nil>".into()));
 }

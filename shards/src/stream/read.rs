@@ -76,7 +76,12 @@ impl Stream {
     }
 
     fn direct_batch(&self, select: &Selector, batch: u64, max_bytes: u64) -> Direct {
-        let Some(first) = self.find(select) else { return Direct::NotFound { multi: false } };
+        let first = match select {
+            // A batch steps over what was deleted, also at its start.
+            Selector::Seq(seq) => self.next_on(">", *seq),
+            _ => self.find(select),
+        };
+        let Some(first) = first else { return Direct::NotFound { multi: false } };
         let pattern = match select {
             Selector::NextBySubject { subject, .. } | Selector::NextBySubjectFrom { subject, .. } => subject,
             _ => ">",

@@ -473,6 +473,17 @@ fn batch_and_multi_gets_tell_what_is_left() {
 }
 
 #[test]
+fn a_batch_get_begins_behind_what_was_deleted() {
+    use super::read::Direct;
+    use super::select::DirectGet;
+    let mut fixture = Fixture::new(|config| config.max_msgs_per_subject = 1);
+    ["s.a", "s.b", "s.a", "s.b"].iter().for_each(|subject| _ = fixture.publish(subject, &[], b"v"));
+    let batch = DirectGet::Batch { select: Selector::Seq(2), batch: 1, max_bytes: 0 };
+    let Direct::Many(selection) = fixture.stream.direct(&batch, 1 << 20) else { panic!("nothing found") };
+    assert_eq!((selection.last_seq.0, selection.num_pending), (3, 1));
+}
+
+#[test]
 fn more_than_1024_last_messages_are_too_many() {
     use super::read::Direct;
     let mut fixture = Fixture::new(|_| {});

@@ -23,8 +23,8 @@ pub struct ConsumerRequest {
 /// what is not served.
 pub fn create(form: CreateForm, target: Target<'_>, body: &[u8]) -> Result<ConsumerRequest, ApiError> {
     let raw: RawRequest = super::decode(body)?;
-    let RawRequest { stream_name, config: RawConfig { mut config, metadata, unserved }, action, pedantic } =
-        raw;
+    let RawRequest { stream_name, config, action, pedantic } = raw;
+    let RawConfig { mut config, metadata, unserved, negative_priority_timeout } = config;
     if stream_name != target.stream {
         return Err(ApiError::new(10056));
     }
@@ -41,6 +41,9 @@ pub fn create(form: CreateForm, target: Target<'_>, body: &[u8]) -> Result<Consu
         return Err(ApiError::new(10074));
     }
     unserved.refuse()?;
+    if pedantic && negative_priority_timeout {
+        return Err(ApiError::with(10157, "priority_timeout must not be negative"));
+    }
     config.metadata = metadata.into_iter().collect();
     Ok(ConsumerRequest { config: Box::new(config), action, pedantic })
 }
@@ -80,6 +83,8 @@ struct RawConfig {
     config: ConsumerConfig,
     metadata: BTreeMap<String, String>,
     unserved: Unserved,
+    /// As good as none, except in pedantic mode.
+    negative_priority_timeout: bool,
 }
 
 impl FromObject for RawRequest {
@@ -178,6 +183,7 @@ impl RawConfig {
                 let mut nanos = 0;
                 decoder.duration(value, &mut nanos);
                 unserved.note("priority_timeout", nanos <= 0);
+                self.negative_priority_timeout = nanos < 0;
             }
             _ => return Ok(false),
         }
