@@ -16,8 +16,8 @@ pub struct Interest {
     accounts: Vec<AccountInterest>,
     queues: QueueNames,
     streams: StreamTable,
-    /// Somebody was added since `take_gained` was last called.
-    gained: bool,
+    /// Somebody came or went since `take_changed` was last called.
+    changed: bool,
     /// Members found by the walk in progress; empty between walks.
     members: Vec<(QueueId, Member)>,
     /// A prefix with its wildcard, for the walk in progress.
@@ -59,7 +59,7 @@ impl Interest {
         let queue = self.queues.acquire(queue);
         let here = self.account_mut(account);
         here.insert(subject, Who::Local(queue, subscription));
-        self.gained = true;
+        self.changed = true;
         self.announcement(account, subject, queue, 1)
     }
 
@@ -76,6 +76,7 @@ impl Interest {
         if !self.account_mut(account).remove(subject, |listener| listener.who == who) {
             return None;
         }
+        self.changed = true;
         let told = self.announcement(account, subject, queue, 0);
         self.queues.release(queue);
         told
@@ -91,8 +92,9 @@ impl Interest {
         let removed = here.remove(subject, |listener| is_it(&listener.who));
         if *count > 0 {
             here.insert(subject, Who::Core { queue, core: from, count: *count });
-            self.gained |= !removed;
+            self.changed |= !removed;
         } else {
+            self.changed |= removed;
             self.queues.release(queue);
         }
         if removed {
@@ -139,9 +141,9 @@ impl Interest {
         self.queues.find(name)
     }
 
-    /// Whether somebody was added, here or elsewhere, since the last call.
-    pub fn take_gained(&mut self) -> bool {
-        std::mem::take(&mut self.gained)
+    /// Whether somebody came or went, here or elsewhere, since the last call.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// Who receives a message on a published subject. Costs one hash and one comparison if it was asked for recently, and

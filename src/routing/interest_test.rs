@@ -225,14 +225,16 @@ fn a_push_consumer_is_bound_by_a_literal_subscription_of_its_kind_only() {
 }
 
 #[test]
-fn somebody_new_is_noticed_once() {
+fn who_comes_or_goes_is_noticed_once() {
     let mut interest = Interest::default();
     interest.subscribe(G, b"a", b"", subscription(1));
-    assert!(interest.take_gained() && !interest.take_gained());
+    assert!(interest.take_changed() && !interest.take_changed());
     interest.unsubscribe(G, b"a", b"", subscription(1));
-    assert!(!interest.take_gained());
+    assert!(interest.take_changed() && !interest.take_changed());
     interest.apply_change(CoreId(1), &change("a", "q", 1));
-    assert!(interest.take_gained());
+    assert!(interest.take_changed());
     interest.apply_change(CoreId(1), &change("a", "q", 2));
-    assert!(!interest.take_gained());
+    assert!(!interest.take_changed());
+    interest.apply_change(CoreId(1), &change("a", "q", 0));
+    assert!(interest.take_changed());
 }

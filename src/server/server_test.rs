@@ -458,12 +458,16 @@ fn a_consumer_is_told_when_the_way_to_its_subscriber_is_full_and_when_not_any_mo
 }
 
 #[test]
-fn shards_hear_of_new_subscribers_once_a_turn() {
+fn shards_hear_of_subscribers_that_come_or_go_once_a_turn() {
     let mut cores = Cores::new(2, 1);
     let peer = cores.connect(0);
     cores.settle();
     cores.subscribers_changed = 0;
     cores.send(peer, "SUB a 1\r\nSUB b 2\r\nSUB c 3\r\n");
+    cores.settle();
+    assert_eq!(cores.subscribers_changed, 2, "once on each core");
+    cores.subscribers_changed = 0;
+    cores.send(peer, "UNSUB 1\r\nUNSUB 2\r\n");
     cores.settle();
     assert_eq!(cores.subscribers_changed, 2, "once on each core");
 }

@@ -126,13 +126,13 @@ impl CoreServer for Server {
 }
 
 impl Server {
-    /// Tells this core's shards that there are more subscribers, or room again where there was none.
+    /// Tells this core's shards that there are other subscribers, or room again where there was none.
     fn tell_subscribers_changed(&mut self) {
         let room = self.refused.get() && self.peers.others().all(|core| self.peers.has_room(core));
         if room {
             self.refused.set(false);
         }
-        if self.interest.take_gained() || room {
+        if self.interest.take_changed() || room {
             self.inputs.push_subscribers_changed();
         }
     }

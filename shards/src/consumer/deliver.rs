@@ -96,7 +96,7 @@ impl Consumer {
     pub fn gone(&mut self, seq: StreamSeq, out: &mut impl Subscribers) {
         let Some(chosen) = self.chosen.take_if(|chosen| chosen.seq == seq.0) else { return };
         if chosen.again {
-            self.settle_removed(chosen.seq, out);
+            self.settle_removed(chosen.seq, self.state.delivery_count(chosen.seq), out);
         } else {
             self.step_over(chosen.seq);
             self.num_pending = None;

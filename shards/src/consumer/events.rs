@@ -53,7 +53,9 @@ impl Consumer {
         if seq >= self.next {
             self.uncount(removed);
         } else if self.state.ack_pending.contains(seq) {
-            self.settle_removed(seq, out);
+            // As nats-server counts here: without the first delivery, but for one that was the only one.
+            let deliveries = (self.state.delivery_count(seq) - 1).max(1);
+            self.settle_removed(seq, deliveries, out);
         } else if self.state.redelivered.contains_key(&seq) {
             self.record(ProgressChange::Acked { stream_seq: seq, count: 1 });
         }
@@ -96,9 +98,8 @@ impl Consumer {
     }
 
     /// An unacked message has left the stream: as if it had been terminated.
-    pub(super) fn settle_removed(&mut self, seq: u64, out: &mut impl Subscribers) {
+    pub(super) fn settle_removed(&mut self, seq: u64, deliveries: u64, out: &mut impl Subscribers) {
         let Some(&entry) = self.state.ack_pending.get(seq) else { return };
-        let deliveries = self.state.delivery_count(seq);
         self.record(ProgressChange::Acked { stream_seq: seq, count: 1 });
         let reason = "Unacknowledged message was deleted".to_owned();
         self.advise_terminated(seq, entry.consumer_seq, deliveries, reason, out);

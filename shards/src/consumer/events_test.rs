@@ -106,6 +106,18 @@ fn a_message_deleted_while_it_waits_for_redelivery_is_skipped() {
 }
 
 #[test]
+fn a_deleted_message_is_terminated_with_its_redeliveries() {
+    let mut bench = Bench::filled(1, explicit());
+    bench.fetch("1", "r");
+    for _ in 0..2 {
+        bench.ack(1, "-NAK");
+        bench.fetch("1", "r");
+    }
+    bench.delete(1);
+    assert_eq!(terminated(&mut bench), [(1, 2, "Unacknowledged message was deleted".to_owned())]);
+}
+
+#[test]
 fn a_given_up_message_is_forgotten_with_its_stream_copy() {
     let mut bench = Bench::filled(2, ConsumerConfig { max_deliver: 2, ack_wait: 1_000_000, ..explicit() });
     bench.fetch("1", "r");

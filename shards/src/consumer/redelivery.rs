@@ -99,7 +99,7 @@ impl Consumer {
             if queued && messages.contains(StreamSeq(seq)) {
                 self.give_up(seq, out);
             } else if queued {
-                self.settle_removed(seq, out);
+                self.settle_removed(seq, self.state.delivery_count(seq), out);
             }
         }
     }

@@ -215,7 +215,7 @@ impl Engine {
         }
     }
 
-    /// Somebody subscribed, or a lane has room again.
+    /// Somebody subscribed or went, or a lane has room again.
     pub fn handle_subscribers_changed(&mut self, now: Now, out: &mut impl Outputs) {
         let pushers: Vec<ConsumerKey> = self.pushers.iter().copied().collect();
         for (id, index) in pushers {

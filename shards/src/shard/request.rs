@@ -75,7 +75,7 @@ pub enum ShardInput {
     Batch(Box<Batch>),
     Request(ReplyTo, Box<Request>),
     Message(ShardMessage),
-    /// Somebody subscribed since the last turn, or credit of a full lane is back: consumers without interest and those that
+    /// Somebody subscribed or went since the last turn, or credit of a full lane is back: consumers without interest and those that
     /// were told `Interest::Full` look again. At most one per shard and turn.
     SubscribersChanged,
 }
