@@ -53,6 +53,7 @@ impl Peer {
             ping_max: 2,
             auth_timeout: Duration::from_secs(2),
             write_deadline: Duration::from_secs(10),
+            nonce_key: None,
             anonymous: Some(identity),
         };
         let client = Client::new(Arc::new(settings), 1, IpAddr::V4(Ipv4Addr::LOCALHOST), Now::default());

@@ -8,6 +8,7 @@ mod secret;
 use crate::client::Refused;
 use crate::client::action::Credentials;
 use crate::client::settings::Identity;
+use nkey::UserKey;
 pub use secret::Secret;
 use shards::ids::AccountId;
 
@@ -23,11 +24,15 @@ pub enum Authorization {
     Users(Vec<User>),
 }
 
-/// A user and its password.
+/// How a user is known.
 #[derive(Clone, Debug)]
-pub struct User {
-    pub name: String,
-    pub password: Secret,
+pub enum User {
+    Named {
+        name: String,
+        password: Secret,
+    },
+    /// Signs the nonce of its connection.
+    Keyed(UserKey),
 }
 
 /// What a check came to.
@@ -61,8 +66,17 @@ impl Authorization {
             Authorization::Open => return Verdict::Accept(identity("")),
             Authorization::Token(token) => (token, &credentials.auth_token, ""),
             Authorization::Users(users) => {
-                match users.iter().find(|user| !user.name.is_empty() && user.name == credentials.user) {
-                    Some(user) => (&user.password, &credentials.pass, &*user.name),
+                if !credentials.nkey.is_empty() && users.iter().any(|user| matches!(user, User::Keyed(_))) {
+                    return check_key(users, credentials);
+                }
+                let named = users.iter().find_map(|user| match user {
+                    User::Named { name, password } if !name.is_empty() && *name == credentials.user => {
+                        Some((name, password))
+                    }
+                    _ => None,
+                });
+                match named {
+                    Some((name, password)) => (password, &credentials.pass, &**name),
                     None => return Verdict::Refuse,
                 }
             }
@@ -79,13 +93,34 @@ impl Authorization {
         matches!(self, Authorization::Open).then(|| identity(""))
     }
 
+    /// Whether peers may log in with a key, so that each must be told what to sign.
+    pub fn has_keys(&self) -> bool {
+        matches!(self, Authorization::Users(users) if users.iter().any(|user| matches!(user, User::Keyed(_))))
+    }
+
     /// Whether a secret is in the configuration as it is, which deserves a warning at start.
     pub fn has_plain_secrets(&self) -> bool {
         match self {
             Authorization::Open => false,
             Authorization::Token(token) => !token.is_hash(),
-            Authorization::Users(users) => users.iter().any(|user| !user.password.is_hash()),
+            Authorization::Users(users) => {
+                users.iter().any(|user| matches!(user, User::Named { password, .. } if !password.is_hash()))
+            }
         }
+    }
+}
+
+/// A peer that names a key must have signed its nonce with it; nothing else is looked at.
+fn check_key(users: &[User], credentials: &Credentials) -> Verdict {
+    let key = users.iter().find_map(|user| match user {
+        User::Keyed(key) if key.text() == credentials.nkey => Some(key),
+        _ => None,
+    });
+    match key {
+        Some(key) if key.has_signed(&credentials.nonce, &credentials.sig) => {
+            Verdict::Accept(identity(key.text()))
+        }
+        _ => Verdict::Refuse,
     }
 }
 
@@ -105,11 +140,17 @@ mod tests {
     const HASH: &str = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
 
     fn credentials(user: &str, pass: &str, auth_token: &str) -> Credentials {
-        Credentials { user: user.into(), pass: pass.into(), auth_token: auth_token.into() }
+        Credentials {
+            user: user.into(),
+            pass: pass.into(),
+            auth_token: auth_token.into(),
+            ..Credentials::default()
+        }
     }
 
     fn users() -> Authorization {
-        let user = |name: &str, password: &str| User { name: name.into(), password: Secret::new(password) };
+        let user =
+            |name: &str, password: &str| User::Named { name: name.into(), password: Secret::new(password) };
         Authorization::Users(vec![user("ann", "plain"), user("bob", HASH)])
     }
 
@@ -154,6 +195,26 @@ mod tests {
             assert_eq!(run(authorization.check(&credentials("", "secret", ""))), None);
             assert_eq!(run(authorization.check(&credentials("", "", "Secret"))), None);
         }
+    }
+
+    /// Key and signature were made with the seed of bytes 0 to 31.
+    #[test]
+    fn a_user_with_a_key_signs_the_nonce_of_its_connection() {
+        const KEY: &str = "UAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3RLKK";
+        const SIG: &str =
+            "a6vi04KnEDVKFqcPumOyFnaZikVKbNTnpM8Yyi_MUpQ4EJWR4EwapvkJ5UGUhUT24vK7N5ymPQanQguZwbwPBw";
+        let key = UserKey::parse(KEY).unwrap();
+        let authorization = Authorization::Users(vec![User::Keyed(key)]);
+        assert!(authorization.has_keys() && !authorization.has_plain_secrets());
+        let offer = |nonce: &str, sig: &str| {
+            let (nkey, sig, nonce) = (KEY.into(), sig.into(), nonce.into());
+            run(authorization.check(&Credentials { nkey, sig, nonce, ..Credentials::default() }))
+        };
+        assert_eq!(offer("0123456789abcde", SIG).as_deref(), Some(KEY));
+        for (nonce, sig) in [("0123456789abcdf", SIG), ("0123456789abcde", "!!!"), ("0123456789abcde", "")] {
+            assert_eq!(offer(nonce, sig), None, "{nonce} {sig}");
+        }
+        assert!(UserKey::parse(&KEY.replace('U', "N")).is_none());
     }
 
     #[test]

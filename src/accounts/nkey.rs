@@ -1,6 +1,7 @@
 //! Public nkeys as text: a prefix letter, 32 bytes and a checksum in base32.
 
-use data_encoding::BASE32_NOPAD;
+use data_encoding::{BASE32_NOPAD, BASE64, BASE64URL_NOPAD};
+use ed25519_dalek::{Signature, VerifyingKey};
 
 /// What a key names, and the letter it begins with. Source: nats-io/nkeys, strkey.go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,43 @@ pub fn encode(kind: KeyKind, key: &[u8; 32]) -> String {
     bytes.extend_from_slice(key);
     bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
     BASE32_NOPAD.encode(&bytes)
+}
+
+/// The public key of a user, which starts with `U`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserKey {
+    text: Box<str>,
+    key: VerifyingKey,
+}
+
+/// First byte of a public user key.
+const USER: u8 = 20 << 3;
+
+impl UserKey {
+    /// None if the text is no public key of a user.
+    pub fn parse(text: &str) -> Option<UserKey> {
+        let bytes = BASE32_NOPAD.decode(text.as_bytes()).ok()?;
+        let (content, sum) = bytes.split_last_chunk::<2>()?;
+        let (&kind, key) = content.split_first()?;
+        if kind != USER || checksum(content).to_le_bytes() != *sum {
+            return None;
+        }
+        let key = VerifyingKey::from_bytes(key.try_into().ok()?).ok()?;
+        Some(UserKey { text: text.into(), key })
+    }
+
+    /// As it was parsed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether `sig` (base64, URL-safe without padding, else standard) signs `nonce` with the private half.
+    /// Source: nats-server, server/auth.go (`processClientOrLeafAuthentication`).
+    pub fn has_signed(&self, nonce: &str, sig: &str) -> bool {
+        let decoded = BASE64URL_NOPAD.decode(sig.as_bytes()).or_else(|_| BASE64.decode(sig.as_bytes()));
+        let signature = decoded.ok().and_then(|bytes| Signature::from_slice(&bytes).ok());
+        signature.is_some_and(|signature| self.key.verify_strict(nonce.as_bytes(), &signature).is_ok())
+    }
 }
 
 /// CRC-16 with polynomial 0x1021, from 0.

@@ -11,6 +11,7 @@ mod recovered;
 mod signals;
 
 use crate::accounts::{Authorization, Secret, User};
+use crate::client::nonce::NonceKey;
 use crate::client::settings::Settings;
 use crate::config::{self, Options};
 use crate::listener::{Bound, Listener};
@@ -100,7 +101,8 @@ fn serve(options: &Options, config_file: Option<&Path>, log: ServerLog) -> Resul
         log.warn("Plaintext passwords detected, use bcrypt");
     }
     let port = bound.address().map_err(stopped)?;
-    let settings = Arc::new(settings(options, ServerInfo { port: port.port(), ..info }, &authorization));
+    let info = ServerInfo { port: port.port(), ..info };
+    let settings = Arc::new(settings(options, info, &authorization)?);
     let start = now();
     let wiring = Wiring {
         options,
@@ -145,15 +147,23 @@ fn authorization(configured: &config::Authorization) -> Authorization {
         config::Authorization::Anyone => Authorization::Open,
         config::Authorization::Token(token) => Authorization::Token(Secret::new(token)),
         config::Authorization::Users(users) => {
-            let user =
-                |user: &config::User| User { name: user.name.clone(), password: Secret::new(&user.password) };
+            let user = |user: &config::User| match user {
+                config::User::Named { name, password } => {
+                    User::Named { name: name.clone(), password: Secret::new(password) }
+                }
+                config::User::Keyed(key) => User::Keyed(key.clone()),
+            };
             Authorization::Users(users.iter().map(user).collect())
         }
     }
 }
 
-fn settings(options: &Options, info: ServerInfo, authorization: &Authorization) -> Settings {
-    Settings {
+fn settings(options: &Options, info: ServerInfo, authorization: &Authorization) -> Result<Settings, Stopped> {
+    let nonce_key = match authorization.has_keys() {
+        true => Some(NonceKey::new(identity::random().map_err(stopped)?)),
+        false => None,
+    };
+    Ok(Settings {
         info,
         max_payload: options.max_payload,
         max_control_line: options.max_control_line,
@@ -163,8 +173,9 @@ fn settings(options: &Options, info: ServerInfo, authorization: &Authorization) 
         ping_max: options.ping_max,
         auth_timeout: options.auth_timeout,
         write_deadline: options.write_deadline,
+        nonce_key,
         anonymous: authorization.anonymous(),
-    }
+    })
 }
 
 /// As nats-server writes it: digits alone, readable by the owner.

@@ -53,7 +53,7 @@ fn switches_can_be_turned_off() {
 #[test]
 fn users_and_tokens_come_from_flags() {
     assert_eq!(options(&["--auth", "t"]).authorization, Authorization::Token("t".into()));
-    let user = User { name: "u".into(), password: "-p".into() };
+    let user = User::Named { name: "u".into(), password: "-p".into() };
     assert_eq!(options(&["-user", "u", "-pass", "-p"]).authorization, Authorization::Users(vec![user]));
     assert_eq!(refusal(&["--user", "u", "--auth", "t"]), "millrace: Cannot have a user/pass and token");
 }

@@ -161,7 +161,7 @@ impl Flags {
             (None, Some(_), None) => return refuse("--pass needs --user".into()),
             (Some(name), password, None) => {
                 let password = password.unwrap_or_default();
-                options.authorization = Authorization::Users(vec![User { name, password }]);
+                options.authorization = Authorization::Users(vec![User::Named { name, password }]);
             }
             _ => return refuse("Cannot have a user/pass and token".into()),
         }

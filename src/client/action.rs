@@ -26,6 +26,11 @@ pub struct Credentials {
     pub user: String,
     pub pass: String,
     pub auth_token: String,
+    /// Public key of a user, and the proof that the peer holds its private half: a signature of `nonce`.
+    pub nkey: String,
+    pub sig: String,
+    /// What this peer was told to sign; empty if nothing.
+    pub nonce: String,
 }
 
 /// One thing for the core to do.

@@ -47,10 +47,14 @@ impl Client {
         }
         self.is_connected = true;
         self.stage = Stage::Authenticating;
+        let nonce = self.nonce().unwrap_or_default();
         let credentials = self.connecting.as_mut().map_or_else(Credentials::default, |wanted| Credentials {
             user: std::mem::take(&mut wanted.user),
             pass: std::mem::take(&mut wanted.pass),
             auth_token: std::mem::take(&mut wanted.auth_token),
+            nkey: std::mem::take(&mut wanted.nkey),
+            sig: std::mem::take(&mut wanted.sig),
+            nonce,
         });
         Action::Authenticate(credentials)
     }

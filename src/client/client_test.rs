@@ -36,6 +36,7 @@ impl Peer {
             ping_max: 2,
             auth_timeout: Duration::from_secs(2),
             write_deadline: Duration::from_secs(10),
+            nonce_key: None,
             anonymous: authorization.anonymous(),
         };
         change(&mut settings);
@@ -144,7 +145,7 @@ impl Peer {
 }
 
 fn users() -> Authorization {
-    Authorization::Users(vec![User { name: "ann".into(), password: Secret::new("pw") }])
+    Authorization::Users(vec![User::Named { name: "ann".into(), password: Secret::new("pw") }])
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub mod action;
 mod authentication;
 pub mod close;
 mod delivery;
+pub mod nonce;
 mod operations;
 mod output;
 pub mod settings;
@@ -128,7 +129,8 @@ impl Client {
             traffic: Traffic::default(),
             closed: None,
         };
-        client.queue_info(&ClientInfo::default());
+        let nonce = client.nonce();
+        client.queue_info(&ClientInfo { nonce: nonce.as_deref(), ..ClientInfo::default() });
         client
     }
 
@@ -276,6 +278,11 @@ impl Client {
             write::violation(self.output.end(), text, quoted);
             self.check_pending();
         }
+    }
+
+    /// What this peer signs if it logs in with a key.
+    fn nonce(&self) -> Option<String> {
+        self.settings.nonce_key.as_ref().map(|key| key.nonce(self.id))
     }
 
     fn queue_info(&mut self, info: &ClientInfo<'_>) {

@@ -1,5 +1,6 @@
 //! What all clients of a server share.
 
+use super::nonce::NonceKey;
 use crate::protocol::connect::ServerInfo;
 use shards::ids::AccountId;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub auth_timeout: Duration,
     /// How long one write may take. Longer: closed as a slow consumer.
     pub write_deadline: Duration,
+    /// Some if users log in with keys: INFO then tells each peer what to sign.
+    pub nonce_key: Option<NonceKey>,
     /// Whom a peer is before it says anything; `None`: it must authenticate first.
     pub anonymous: Option<Identity>,
 }

@@ -1,5 +1,5 @@
 //! Configuration: one typed result (`Options`), made from defaults, `config.toml` and flags, in this order.
-//! May import: `shards` (limits).
+//! May import: accounts (nkey), `shards` (limits).
 //! Must not know: who uses an option; sockets, clocks.
 
 mod error;

@@ -1,6 +1,7 @@
 //! Every setting with its default, and the rules that no single value can break.
 
 use super::error::Refusal;
+use crate::accounts::nkey::UserKey;
 use shards::limits::{MAX_PAYLOAD_MAX, UNSYNCED_LEN_MAX};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -66,15 +67,17 @@ pub enum Authorization {
     Anyone,
     /// Plain, or a bcrypt hash.
     Token(String),
-    /// Names are distinct.
+    /// Names and keys are distinct.
     Users(Vec<User>),
 }
 
-/// A user with a password: plain, or a bcrypt hash.
+/// How a user is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    pub name: String,
-    pub password: String,
+pub enum User {
+    /// The password is plain, or a bcrypt hash.
+    Named { name: String, password: String },
+    /// Signs with this key.
+    Keyed(UserKey),
 }
 
 /// Settings of streams and their log.

@@ -5,6 +5,7 @@ use super::location::{error_at, locate};
 use super::options::{Acks, Authorization, JetStream, Options, User};
 use super::units::{DurationValue, SizeValue, StorageSizeValue};
 use super::unserved::{not_supported, refuse_unserved};
+use crate::accounts::nkey::UserKey;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use std::fmt;
@@ -84,13 +85,14 @@ struct AuthorizationTable {
     users: Option<Vec<UserTable>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct UserTable {
     #[serde(alias = "username")]
-    user: String,
-    #[serde(alias = "pass", default)]
-    password: String,
+    user: Option<String>,
+    #[serde(alias = "pass")]
+    password: Option<String>,
+    nkey: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -212,7 +214,7 @@ impl AuthorizationTable {
             (None, Some(users)) => Authorization::Users(distinct(users)?),
             (None, None) if single => {
                 let (name, password) = (self.user.unwrap_or_default(), self.password.unwrap_or_default());
-                Authorization::Users(vec![User { name, password }])
+                Authorization::Users(vec![User::Named { name, password }])
             }
             (None, None) => Authorization::Anyone,
         };
@@ -282,14 +284,36 @@ fn port(keys: &'static [&'static str], number: i64) -> Result<u16, Refusal> {
 
 fn distinct(users: Vec<UserTable>) -> Result<Vec<User>, Refusal> {
     let mut distinct: Vec<User> = Vec::with_capacity(users.len());
-    for UserTable { user: name, password } in users {
-        if distinct.iter().any(|other| other.name == name) {
-            let reason = format!("Duplicate user \"{name}\" detected");
-            return Err(Refusal { keys: &["authorization.users"], reason });
+    for table in users {
+        let refuse = |reason: String| Refusal { keys: &["authorization.users"], reason };
+        let user = table.user().map_err(refuse)?;
+        let is_same = |other: &User| match (other, &user) {
+            (User::Named { name, .. }, User::Named { name: new, .. }) => name == new,
+            (other, new) => other == new,
+        };
+        if distinct.iter().any(is_same) {
+            return Err(refuse(match &user {
+                User::Named { name, .. } => format!("Duplicate user \"{name}\" detected"),
+                User::Keyed(key) => format!("Duplicate nkey \"{}\" detected", key.text()),
+            }));
         }
-        distinct.push(User { name, password });
+        distinct.push(user);
     }
     Ok(distinct)
+}
+
+impl UserTable {
+    /// Errors: a sentence.
+    fn user(self) -> Result<User, String> {
+        match (self.user, self.password, self.nkey) {
+            (None, None, Some(nkey)) => UserKey::parse(&nkey)
+                .map(User::Keyed)
+                .ok_or_else(|| "Not a valid public nkey for a user".into()),
+            (_, _, Some(_)) => Err("Nkey users do not take usernames or passwords".into()),
+            (Some(name), password, None) => Ok(User::Named { name, password: password.unwrap_or_default() }),
+            (None, _, None) => Err("User entry requires a user".into()),
+        }
+    }
 }
 
 /// Cores as `0,2-3`. Errors: a sentence.

@@ -149,7 +149,7 @@ fn users_are_distinct_and_stand_alone() {
     let two =
         "[authorization]\nusers = [{ user = \"a\", password = \"x\" }, { username = \"b\", pass = \"y\" }]";
     let Authorization::Users(users) = read(two).unwrap().authorization else { panic!("no users") };
-    assert_eq!(users[1], User { name: "b".into(), password: "y".into() });
+    assert_eq!(users[1], User::Named { name: "b".into(), password: "y".into() });
     assert_eq!(
         refusal("[authorization]\nusers = [{ user = \"a\" }, { user = \"a\" }]"),
         "x.toml:2:9: Duplicate user \"a\" detected"
@@ -159,6 +159,25 @@ fn users_are_distinct_and_stand_alone() {
         "x.toml:3:9: Cannot have a user/pass and token"
     );
     assert_eq!(read("authorization = { timeout = 0.5 }").unwrap().auth_timeout, Duration::from_millis(500));
+}
+
+#[test]
+fn a_user_may_have_a_key_instead_of_a_name() {
+    let key = "UAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3RLKK";
+    let one = format!("{{ nkey = \"{key}\" }}");
+    let users = |list: &str| format!("[authorization]\nusers = [{list}]");
+    let Authorization::Users(read_users) = read(&users(&one)).unwrap().authorization else {
+        panic!("no users")
+    };
+    assert!(matches!(&read_users[..], [User::Keyed(read_key)] if read_key.text() == key));
+    for (list, reason) in [
+        (format!("{one}, {one}"), format!("Duplicate nkey \"{key}\" detected")),
+        (one.replace("\"U", "\"N"), "Not a valid public nkey for a user".into()),
+        (one.replace("{ ", "{ user = \"a\", "), "Nkey users do not take usernames or passwords".into()),
+        ("{ password = \"x\" }".into(), "User entry requires a user".into()),
+    ] {
+        assert_eq!(refusal(&users(&list)), format!("x.toml:2:9: {reason}"));
+    }
 }
 
 #[test]

@@ -154,7 +154,6 @@ const USER: &[&str] = &[
     "authorization",
     "clients",
     "connection_types",
-    "nkey",
     "permission",
     "permissions",
     "proxy_required",

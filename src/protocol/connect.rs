@@ -29,6 +29,8 @@ pub struct ServerInfo {
 pub struct ClientInfo<'a> {
     pub client_id: u64,
     pub client_ip: &'a str,
+    /// In the first INFO, where users log in with keys: what to sign.
+    pub nonce: Option<&'a str>,
     /// The server is going down slowly.
     pub lame_duck: bool,
     /// In the INFO that follows the first PONG: the account of the client.
@@ -56,6 +58,7 @@ pub fn write_info(out: &mut Vec<u8>, server: &ServerInfo, client: &ClientInfo<'_
         jetstream: server.jetstream,
         client_id: client.client_id,
         client_ip: client.client_ip,
+        nonce: client.nonce,
         ldm: client.lame_duck,
         connect_info: client.remote_account.is_some(),
         remote_account: client.remote_account,
@@ -85,6 +88,8 @@ struct Info<'a> {
     client_id: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
     client_ip: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
     #[serde(skip_serializing_if = "is_false")]
     ldm: bool,
     #[serde(skip_serializing_if = "is_false")]
@@ -117,6 +122,9 @@ pub struct ConnectOptions {
     pub user: String,
     pub pass: String,
     pub auth_token: String,
+    /// Public key of a user, and a signature of the nonce in base64.
+    pub nkey: String,
+    pub sig: String,
     /// For monitoring and logs.
     pub name: String,
     pub lang: String,
@@ -137,6 +145,8 @@ impl Default for ConnectOptions {
             user: String::new(),
             pass: String::new(),
             auth_token: String::new(),
+            nkey: String::new(),
+            sig: String::new(),
             name: String::new(),
             lang: String::new(),
             version: String::new(),
@@ -192,7 +202,9 @@ impl ConnectOptions {
             "name" => &mut self.name,
             "lang" => &mut self.lang,
             "version" => &mut self.version,
-            "jwt" | "nkey" | "sig" | "account" => &mut unused,
+            "nkey" => &mut self.nkey,
+            "sig" => &mut self.sig,
+            "jwt" | "account" => &mut unused,
             "protocol" => return self.update_protocol(&value),
             _ => return Ok(()),
         };

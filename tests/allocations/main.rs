@@ -247,6 +247,7 @@ fn settings() -> Settings {
         ping_max: 2,
         auth_timeout: Duration::from_secs(2),
         write_deadline: Duration::from_secs(10),
+        nonce_key: None,
         anonymous: Some(identity()),
     }
 }

@@ -94,7 +94,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     (SHARDS, "mailbox", &["ids", "limits", "lanes", "ring", "bell"]),
     (SHARDS, "reactor", &["time", "bell", "mailbox", "net", "disk"]),
     // The server, without I/O.
-    (SERVER, "config", &[]),
+    (SERVER, "config", &["accounts"]),
     (SERVER, "limits", &[]),
     (SERVER, "protocol", &[]),
     (SERVER, "client", &["protocol", "limits"]),
