@@ -189,25 +189,37 @@ impl Engine {
             }
         }
         for after in entry.after {
-            match after {
-                After::Duplicate { to, .. } | After::Refused { to, .. } => {
-                    self.refuse(entry.group, &to, failed(), out)
-                }
-                After::Answer(to, answer) if matches!(*answer, Answer::Empty) => {
-                    // An awaited consumer ack: silence lets the client ask again.
-                    let _ = to;
-                }
-                After::Answer(to, _) | After::Serve(to, _) | After::ConsumerCreated { to, .. } => {
-                    out.answer(&to, Answer::Rejected(failed()));
-                }
-                After::ConsumerDeleted { to: Some(to), .. } => out.answer(&to, Answer::Rejected(failed())),
-                After::ConsumerDeleted { to: None, .. }
-                | After::Fetch { .. }
-                | After::GroupCreated
-                | After::GroupUpdated
-                | After::GroupDeleted
-                | After::Catalog(_) => {}
+            self.abandon_after(entry.group, after, out);
+        }
+    }
+
+    /// Whether what follows reports something that the failed log may not hold: consumers change before they are logged.
+    pub fn is_lost(&self, id: GroupId, after: &After) -> bool {
+        let Some(Machine::Stream(stream)) = self.groups.get(&id).map(|g| &g.machine) else { return false };
+        match after {
+            After::Answer(..) | After::ConsumerDeleted { .. } => !stream.is_memory(),
+            After::ConsumerCreated { name, .. } => stream.by_name(name).is_some_and(|slot| !slot.is_volatile),
+            _ => false,
+        }
+    }
+
+    /// Tells whoever waits for something that its outcome is unknown.
+    pub fn abandon_after(&mut self, id: GroupId, after: After, out: &mut impl Outputs) {
+        let failed = || Rejection::StreamStoreFailed(LOG_FAILED.into());
+        match after {
+            After::Duplicate { to, .. } | After::Refused { to, .. } => self.refuse(id, &to, failed(), out),
+            // An awaited consumer ack: silence lets the client ask again.
+            After::Answer(_, answer) if matches!(*answer, Answer::Empty) => {}
+            After::Answer(to, _) | After::Serve(to, _) | After::ConsumerCreated { to, .. } => {
+                out.answer(&to, Answer::Rejected(failed()));
             }
+            After::ConsumerDeleted { to: Some(to), .. } => out.answer(&to, Answer::Rejected(failed())),
+            After::ConsumerDeleted { to: None, .. }
+            | After::Fetch { .. }
+            | After::GroupCreated
+            | After::GroupUpdated
+            | After::GroupDeleted
+            | After::Catalog(_) => {}
         }
     }
 

@@ -35,6 +35,9 @@ enum Round {
 impl Engine {
     /// Serves the consumers that are ready, each its share. True if some have more.
     pub fn deliver(&mut self, now: Now, out: &mut impl Outputs) -> bool {
+        if self.is_closing {
+            return false;
+        }
         let mut left = DELIVERIES_PER_TURN;
         for _ in 0..self.ready.len() {
             let Some(key) = self.ready.pop_front() else { break };

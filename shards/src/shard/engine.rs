@@ -170,6 +170,10 @@ impl Engine {
 
     /// Word from another shard, or from a core about the table.
     pub fn handle_message(&mut self, now: Now, message: ShardMessage, out: &mut impl Outputs) {
+        if self.is_closing {
+            // Every step is taken again after the next start.
+            return;
+        }
         match message {
             ShardMessage::CreateGroup { group, account, config, created } => {
                 if self.groups.contains_key(&group) {

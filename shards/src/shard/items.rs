@@ -41,6 +41,8 @@ impl Engine {
                         return at;
                     }
                 }
+                // What consumers hear now could not be logged any more.
+                _ if self.is_closing => {}
                 ItemKind::Ack => self.handle_ack(now, batch, item, chunk, out),
                 ItemKind::Fetch => self.handle_fetch(now, batch, item, chunk, out),
                 ItemKind::FlowControl => self.handle_flow_control(item, chunk),

@@ -188,6 +188,9 @@ impl Engine {
                 return;
             }
         }
+        if self.has_failed && self.is_lost(id, &after) {
+            return self.abandon_after(id, after, out);
+        }
         self.perform(now, id, after, out);
     }
 

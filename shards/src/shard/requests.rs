@@ -18,6 +18,10 @@ use crate::time::Now;
 impl Engine {
     /// Answers a request, or has its change written and answers when that is committed.
     pub fn serve_request(&mut self, now: Now, to: ReplyTo, request: Request, out: &mut impl Outputs) {
+        if self.is_closing && is_change(&request) {
+            let rejection = Rejection::StreamStoreFailed("the server is shutting down".into());
+            return out.answer(&to, Answer::Rejected(rejection));
+        }
         match request {
             Request::StreamInfo { group, deleted_details, subjects_filter, offset } => {
                 let Some(stream) = self.open_stream(group) else { return not_found(&to, out) };
@@ -226,6 +230,17 @@ impl Engine {
         };
         self.run_get(now, Box::new(Get::new(to, id, form, selection)), out);
     }
+}
+
+/// Whether a request would have something written.
+fn is_change(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::StreamPurge { .. }
+            | Request::MessageDelete { .. }
+            | Request::ConsumerCreate { .. }
+            | Request::ConsumerDelete { .. }
+    )
 }
 
 fn selected(seq: StreamSeq) -> Selected {

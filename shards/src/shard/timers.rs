@@ -29,6 +29,9 @@ impl Engine {
 
     /// Whatever is due now.
     pub fn run_timers(&mut self, now: Now, out: &mut impl Outputs) {
+        if self.is_closing {
+            return;
+        }
         let mut due = Vec::new();
         while let Some(&(at, id)) = self.timers.first()
             && at <= now.monotonic
@@ -88,6 +91,9 @@ impl Engine {
 
     /// When `run_timers` or the log has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_closing {
+            return self.log.poll_timeout();
+        }
         let group = self.timers.first().map(|(at, _)| *at);
         [group, self.poll_progress_timeout(), self.log.poll_timeout()].into_iter().flatten().min()
     }
@@ -102,8 +108,8 @@ impl Engine {
         if self.is_closing {
             return;
         }
-        self.is_closing = true;
         self.handle_items(now, out);
+        self.is_closing = true;
         let mut ids: Vec<GroupId> = self.groups.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
