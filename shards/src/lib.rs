@@ -39,6 +39,10 @@ pub mod core_server;
 pub mod lanes;
 pub mod shard;
 
+// The simulator
+#[cfg(feature = "sim")]
+pub mod sim;
+
 // Tier 5: the I/O shell
 #[cfg(feature = "uring")]
 pub mod bell;

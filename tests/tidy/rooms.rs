@@ -85,6 +85,27 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     (SHARDS, "core_server", &["ids", "time", "lanes", "shard"]),
     (SHARDS, "core", &["ids", "time", "lanes", "core_server", "log", "shard"]),
     (SHARDS, "ring", &[]),
+    // The simulator: every room below tier 5.
+    (
+        SHARDS,
+        "sim",
+        &[
+            "ids",
+            "time",
+            "limits",
+            "subject",
+            "headers",
+            "rejection",
+            "hashing",
+            "log",
+            "stream",
+            "consumer",
+            "lanes",
+            "core_server",
+            "core",
+            "shard",
+        ],
+    ),
     // The engine, tier 5: the I/O shell.
     (SHARDS, "bell", &[]),
     (SHARDS, "net", &[]),

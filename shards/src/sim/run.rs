@@ -1,0 +1,354 @@
+//! One run from one seed: lives that end in crashes, then quiet, in which everything must heal.
+
+use super::clients::{Clients, unanswered};
+use super::defect::Defects;
+use super::disk::Faults;
+use super::model::{Certainty, Verdict};
+use super::node::Node;
+use super::op::Kind;
+use super::places::{Place, Places};
+use super::random::Random;
+use super::workload::Workload;
+use crate::ids::{CoreId, GroupId};
+use crate::shard::Shard;
+use crate::time::Instant;
+use std::time::Duration;
+
+/// How a run is to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    pub defects: Defects,
+    /// Prints what happens.
+    pub is_verbose: bool,
+}
+
+/// What a run was like.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Of everything that happened.
+    pub hash: u64,
+    pub operations: u64,
+    pub turns: u64,
+    pub places: Places,
+    /// The promise that was broken.
+    pub failure: Option<String>,
+}
+
+/// Runs one seed.
+pub fn run(seed: u64, options: Options) -> Report {
+    let mut run = Run::new(seed, options);
+    let failure = run.all().err();
+    if let Some(failure) = &failure {
+        run.clients.trace.note(run.node.now, format_args!("FAILED: {failure}"));
+    }
+    Report {
+        hash: run.clients.trace.hash(),
+        operations: run.clients.model.ops.len() as u64,
+        turns: run.node.turns,
+        places: run.places,
+        failure,
+    }
+}
+
+struct Run {
+    node: Node,
+    clients: Clients,
+    workload: Workload,
+    random: Random,
+    places: Places,
+    /// A disk fails or is full in this life: not every operation can succeed.
+    is_faulty: bool,
+    seed: u64,
+}
+
+/// Longest time that the node takes for anything when nothing fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Operations of a run before the last phase.
+const OPERATIONS: u64 = 320;
+
+impl Run {
+    fn new(seed: u64, options: Options) -> Self {
+        let mut random = Random::new(seed);
+        let shards = random.between(2, 4) as u16;
+        let node = Node::new(shards, options.defects, random.fork());
+        let mut clients = Clients::default();
+        clients.trace.is_verbose = options.is_verbose;
+        let workload = Workload::new(random.fork());
+        Run { node, clients, workload, random, places: Places::default(), is_faulty: false, seed }
+    }
+
+    fn all(&mut self) -> Verdict {
+        self.start()?;
+        self.set_up()?;
+        let lives = self.random.between(2, 4);
+        for life in 0..lives {
+            self.work(OPERATIONS / lives)?;
+            let is_last = life + 1 == lives;
+            if self.random.percent(20) && (life > 0 || !is_last) && !self.is_faulty {
+                self.stop_and_start()?;
+            } else {
+                self.crash_somewhere()?;
+            }
+            self.audit()?;
+        }
+        self.heal()
+    }
+
+    /// Starts on some number of cores and waits until clients may be served.
+    fn start(&mut self) -> Verdict {
+        self.boot();
+        self.until("the node serves", Node::is_settled)?;
+        let found: Vec<String> = self.node.shards().map(|shard| format!("{:?}", shard.recovery())).collect();
+        for (shard, found) in found.iter().enumerate() {
+            self.note(format_args!("shard {shard} recovered: {found}"));
+        }
+        Ok(())
+    }
+
+    fn boot(&mut self) {
+        let cores = self.random.between(1, 3) as u16;
+        self.node.start(cores);
+        self.clients.model.begin_life(self.node.life);
+        let life = self.node.life;
+        self.note(format_args!("life {life} on {cores} cores"));
+    }
+
+    fn set_up(&mut self) -> Verdict {
+        for config in self.workload.streams() {
+            self.ask(Kind::StreamCreate(Box::new(config)));
+        }
+        self.settle()?;
+        for (stream, config) in self.workload.consumers() {
+            self.ask(Kind::ConsumerCreate { stream: stream.to_owned(), config: Box::new(config) });
+        }
+        self.settle()
+    }
+
+    /// So many operations, whatever happens meanwhile.
+    fn work(&mut self, operations: u64) -> Verdict {
+        if self.random.percent(15) {
+            self.break_a_disk();
+        }
+        let mut left = operations;
+        let mut idle = 0;
+        while left > 0 && idle < 2000 {
+            self.act_once()?.then(|| left -= 1).unwrap_or_else(|| idle += 1);
+        }
+        Ok(())
+    }
+
+    /// One operation and the time to the next. False: there was nothing to do.
+    fn act_once(&mut self) -> Result<bool, String> {
+        let until = self.node.now + self.workload.pause();
+        self.pass(until)?;
+        Ok(self.workload.act(&mut self.clients, &mut self.node))
+    }
+
+    fn break_a_disk(&mut self) {
+        let shard = self.random.below(self.node.disks.len() as u64) as usize;
+        let faults = match self.random.below(3) {
+            0 => Faults { fail_in: Some(self.random.below(60) as u32), ..Faults::default() },
+            1 => Faults { room: Some(self.node.disks[shard].len() + (64 << 10)), ..Faults::default() },
+            _ => Faults { delay: Duration::from_millis(self.random.below(300)), ..Faults::default() },
+        };
+        self.is_faulty = true;
+        self.note(format_args!("shard {shard} has {faults:?}"));
+        self.node.set_faults(shard, faults);
+    }
+
+    /// Goes on until a log is at the place that this crash is meant for, or for a while; then crashes.
+    fn crash_somewhere(&mut self) -> Verdict {
+        let aim = *self.random.pick(&Place::ALL);
+        for _ in 0..400 {
+            if aim.is_met(&self.node) || aim == Place::Recovery {
+                break;
+            }
+            self.act_once()?;
+        }
+        self.crash();
+        let again = if aim == Place::Recovery { 2 } else { u64::from(self.random.percent(10)) };
+        for _ in 0..again {
+            self.boot();
+            for _ in 0..self.random.below(60) {
+                self.node.step(self.node.now + PATIENCE);
+                if self.node.is_settled() {
+                    break;
+                }
+            }
+            self.clients.hear(&mut self.node)?;
+            self.crash();
+        }
+        self.start()
+    }
+
+    fn crash(&mut self) {
+        self.places.note_crash(&self.node);
+        let power = self.random.percent(75);
+        self.end_life();
+        let torn = self.node.crash(power);
+        self.places.torn_tails += torn;
+        self.note(format_args!("crash, {}: {torn} torn", if power { "power" } else { "process" }));
+    }
+
+    /// A clean stop loses nothing at all: the state is the same afterwards.
+    fn stop_and_start(&mut self) -> Verdict {
+        self.node.close();
+        self.until("the node stops", Node::is_closed)?;
+        let before = self.lasting_hashes();
+        self.places.clean_stops += 1;
+        self.end_life();
+        self.node.crash(true);
+        self.note(format_args!("clean stop"));
+        self.boot();
+        self.until("the shards are open", |node| node.shards().all(Shard::is_serving))?;
+        let after = self.node.state_hashes();
+        self.until("the node serves", Node::is_settled)?;
+        for (group, hash) in before {
+            let here = after.iter().find(|(g, _)| *g == group);
+            if here.is_none_or(|(_, h)| *h != hash) {
+                return Err(format!("a clean stop changes the state of group {group}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// State of every group whose stream does not live in memory.
+    fn lasting_hashes(&self) -> Vec<(GroupId, u64)> {
+        let server = &self.node.cores[0].server;
+        let streams = self.clients.model.streams.iter().filter(|(_, s)| s.is_memory());
+        let memory: Vec<GroupId> = streams.filter_map(|(name, _)| Some(server.stream(name)?.group)).collect();
+        let hashes = self.node.state_hashes().into_iter();
+        hashes.filter(|(group, _)| !memory.contains(group)).collect()
+    }
+
+    fn end_life(&mut self) {
+        self.clients.model.end_life();
+        self.is_faulty = false;
+        for shard in 0..self.node.disks.len() {
+            self.node.set_faults(shard, Faults::default());
+        }
+    }
+
+    /// Reads everything there is and compares.
+    fn audit(&mut self) -> Verdict {
+        let names: Vec<String> = self.clients.model.streams.keys().cloned().collect();
+        for stream in &names {
+            self.ask(Kind::StreamInfo { stream: stream.clone() });
+        }
+        let consumers: Vec<(String, String)> = self.clients.model.consumers.keys().cloned().collect();
+        for (stream, consumer) in consumers {
+            self.ask(Kind::ConsumerInfo { stream, consumer });
+        }
+        self.settle()?;
+        for name in &names {
+            let known = self.node.cores[0].server.stream(name).is_some();
+            let model = &self.clients.model.streams[name];
+            if !known
+                && model.created == Certainty::Yes
+                && model.deleted == Certainty::No
+                && !self.clients.model.is_damaged
+            {
+                return Err(format!("stream {name} is gone"));
+            }
+            if known && model.deleted == Certainty::Yes {
+                return Err(format!("stream {name} is there again"));
+            }
+        }
+        for stream in names {
+            self.ask(Kind::Audit { stream });
+        }
+        self.settle()
+    }
+
+    /// Nothing fails any more: everything unacked comes, and the state outlives a clean stop.
+    fn heal(&mut self) -> Verdict {
+        self.note(format_args!("nothing fails any more"));
+        for core in &mut self.node.cores {
+            core.server.set_subscribed(true);
+        }
+        let end = self.node.now + PATIENCE;
+        loop {
+            self.clients.backlog.clear();
+            self.workload.drain(&mut self.clients, &mut self.node);
+            let until = self.node.now + Duration::from_millis(100);
+            self.pass(until)?;
+            let consumers = self.clients.model.live_consumers().count();
+            let backlog = &self.clients.backlog;
+            if backlog.len() >= consumers && backlog.values().all(|left| *left == 0) {
+                break;
+            }
+            if self.node.now > end {
+                return Err(format!("consumers do not come to their end: {backlog:?}"));
+            }
+        }
+        self.check_everything_came()?;
+        self.audit()?;
+        self.stop_and_start()?;
+        self.audit()
+    }
+
+    /// Each message that is there was delivered to each consumer that wants it, and again unless a client acked it.
+    fn check_everything_came(&mut self) -> Verdict {
+        let model = &self.clients.model;
+        let wall = self.node.clocks().wall;
+        for ((name, consumer), c) in model.live_consumers() {
+            let Some(stream) = model.streams.get(name) else { continue };
+            for (seq, id) in stream.seen() {
+                let subject = stream.subject_of(model, id).unwrap_or_default();
+                let mut filters = c.config.filters().peekable();
+                let wanted = filters.peek().is_none() || filters.any(|f| f == subject);
+                let come = c.ever_delivered.contains(&seq) && c.was_acked(seq);
+                if wanted && !come && !stream.may_be_gone(model, seq, id, wall) {
+                    return Err(format!("{name}/{consumer} came to its end without message {seq}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, kind: Kind) {
+        let core = CoreId(self.random.below(self.node.cores.len() as u64) as u16);
+        self.clients.ask(&mut self.node, core, kind);
+    }
+
+    /// Until every operation has its answer.
+    fn settle(&mut self) -> Verdict {
+        let end = self.node.now + PATIENCE;
+        while self.clients.model.waiting().next().is_some() {
+            let moved = self.node.step(end);
+            self.clients.hear(&mut self.node)?;
+            if !moved {
+                let open = unanswered(self.clients.model.waiting());
+                return Err(format!("no answer within {PATIENCE:?}: {open}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, until: Instant) -> Verdict {
+        while self.node.step(until) {
+            self.clients.hear(&mut self.node)?;
+        }
+        self.node.now = self.node.now.max(until);
+        Ok(())
+    }
+
+    fn until(&mut self, what: &str, done: impl Fn(&Node) -> bool) -> Verdict {
+        let end = self.node.now + PATIENCE;
+        while !done(&self.node) {
+            if let Some(error) = self.node.shards().find_map(Shard::open_error) {
+                return Err(format!("seed {}: a shard does not open: {error:?}", self.seed));
+            }
+            if !self.node.step(end) {
+                return Err(format!("not within {PATIENCE:?}: {what}"));
+            }
+            self.clients.hear(&mut self.node)?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, what: std::fmt::Arguments<'_>) {
+        self.clients.trace.note(self.node.now, what);
+    }
+}
