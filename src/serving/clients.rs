@@ -1,5 +1,6 @@
 //! The server of the core as its connections see it.
 
+use super::trace;
 use crate::client::close::CloseReason;
 use crate::connection::Clients;
 use crate::server::{ClientKey, Reading, Server};
@@ -30,6 +31,13 @@ impl<'a> ServedClients<'a> {
         ServedClients { server, afterwards, log }
     }
 
+    /// How a client is called in the log.
+    fn peer(&self, key: ClientKey) -> String {
+        self.server
+            .client(key)
+            .map_or_else(String::new, |client| format!("{} - cid:{}", client.peer(), client.id()))
+    }
+
     fn close_reason(&self, key: ClientKey) -> Option<CloseReason> {
         self.server.client(key)?.close_reason()
     }
@@ -44,20 +52,24 @@ impl Clients for ServedClients<'_> {
     }
 
     fn handle_bytes(&mut self, now: Now, key: ClientKey, buffer: &mut BytesMut) -> Reading {
-        self.server.handle_bytes(now, key, buffer)
+        if !self.log.traces() {
+            return self.server.handle_bytes(now, key, buffer);
+        }
+        let before = buffer.clone();
+        let peer = self.peer(key);
+        let reading = self.server.handle_bytes(now, key, buffer);
+        trace::trace_in(self.log, &peer, &before[..before.len() - buffer.len()]);
+        reading
     }
 
     fn handle_closed(&mut self, key: ClientKey, reason: CloseReason) {
         let reason = self.close_reason(key).unwrap_or(reason);
-        if let Some(client) = self.server.client(key) {
-            let (id, peer) = (client.id(), client.peer());
-            if reason.is_slow_consumer() {
-                self.log.info(format_args!("{peer} - cid:{id} - Slow Consumer Detected: {reason}"));
-            } else if reason == CloseReason::AuthenticationFailure {
-                self.log.error(format_args!("{peer} - cid:{id} - authentication error"));
-            } else if self.log.debugs() {
-                self.log.debug(format_args!("{peer} - cid:{id} - Client connection closed: {reason}"));
-            }
+        if reason.is_slow_consumer() {
+            self.log.info(format_args!("{} - Slow Consumer Detected: {reason}", self.peer(key)));
+        } else if reason == CloseReason::AuthenticationFailure {
+            self.log.error(format_args!("{} - authentication error", self.peer(key)));
+        } else if self.log.debugs() {
+            self.log.debug(format_args!("{} - Client connection closed: {reason}", self.peer(key)));
         }
         self.server.handle_closed(key, reason);
         self.afterwards.has_closed = true;
@@ -76,7 +88,11 @@ impl Clients for ServedClients<'_> {
     }
 
     fn take_output(&mut self, now: Now, key: ClientKey, spare: Vec<u8>) -> Vec<u8> {
-        self.server.take_output(now, key, spare)
+        let output = self.server.take_output(now, key, spare);
+        if self.log.traces() {
+            trace::trace_out(self.log, &self.peer(key), &output);
+        }
+        output
     }
 
     fn handle_written(&mut self, key: ClientKey, bytes: usize) {

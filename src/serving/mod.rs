@@ -6,6 +6,7 @@ mod clients;
 pub mod letters;
 mod logins;
 mod surroundings;
+mod trace;
 
 use crate::accounts::Authorization;
 use crate::connection::Connections;
@@ -48,6 +49,7 @@ pub struct ServingCore {
 struct Told {
     /// By place in `core.shards()`.
     recovered: Vec<bool>,
+    failed: Vec<bool>,
     settled: bool,
 }
 
@@ -84,7 +86,7 @@ impl ServingCore {
             letters,
             notices,
             log,
-            told: Told { recovered, settled: false },
+            told: Told { failed: recovered.clone(), recovered, settled: false },
             stage: Stage::Serving,
         }
     }
@@ -148,6 +150,15 @@ impl ServingCore {
             };
             *told = true;
             self.notices.send(notice);
+        }
+        for (shard, told) in self.core.shards().iter().zip(&mut self.told.failed) {
+            if !*told && shard.has_failed() {
+                *told = true;
+                self.log.error(format_args!(
+                    "Shard {}: a write or sync of the log failed; its streams store nothing more until a restart",
+                    shard.id()
+                ));
+            }
         }
         let catalog = self.core.shards().iter().find(|shard| shard.id() == CATALOG_SHARD);
         if !self.told.settled && catalog.is_some_and(|catalog| catalog.is_settled()) {

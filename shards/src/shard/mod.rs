@@ -131,6 +131,11 @@ impl Shard {
         }
     }
 
+    /// A write or sync of the log has failed: nothing more is stored until a restart.
+    pub fn has_failed(&self) -> bool {
+        matches!(&self.state, State::Serving(engine) if engine.has_failed)
+    }
+
     /// Why the log cannot be opened.
     pub fn open_error(&self) -> Option<OpenError> {
         match &self.state {
