@@ -13,7 +13,7 @@ use super::msg_ids::{MsgId, Seen};
 use super::publish_headers::{PublishHeaders, is_increment, parse_number};
 use super::ttl;
 use crate::ids::StreamSeq;
-use crate::record::{HEADER_BLOCK_LEN_MAX, Record, Rollup, SUBJECT_LEN_MAX, StoredHeaders, Ttl};
+use crate::record::{HEADER_BLOCK_LEN_MAX, Record, Rollup, SUBJECT_LEN_MAX, StoredHeaders, Ttl, encoded_len};
 use crate::rejection::Rejection;
 use crate::subject;
 use crate::time::{Now, WallTime};
@@ -91,6 +91,8 @@ struct Asked<'a> {
     msg_id: &'a [u8],
     /// To be remembered for the duplicate window.
     remember: Option<MsgId>,
+    /// Message id that the last message must have; empty: any.
+    behind: &'a [u8],
 }
 
 impl Stream {
@@ -132,25 +134,17 @@ impl Stream {
         if publish.subject.len() > SUBJECT_LEN_MAX {
             return Err(Rejection::StreamStoreFailed("message too large".into()).into());
         }
-        let headers = PublishHeaders::of(publish.headers);
-        if !headers.batch_id.is_empty() {
-            return Err(Rejection::Code(ATOMIC_BATCH_DISABLED).into());
-        }
-        if headers_len > HEADER_BLOCK_LEN_MAX {
-            return Err(Rejection::HeaderExceedsMaximum.into());
-        }
         let asked = if publish.headers.is_empty() {
             Asked::default()
         } else {
-            self.check_headers(time, publish.subject, &headers)?
+            self.check_headers(time, publish.subject, headers_len, &PublishHeaders::of(publish.headers))?
         };
         let shape = Shape::new(publish.subject.len(), headers_len, publish.payload.len(), false);
         let mut added = Added::default();
         if self.config.discard == Discard::New {
             added = self.check_room(publish.subject, shape, asked.rollup)?;
         }
-        let expected = headers.expected_last_msg_id;
-        if !expected.is_empty() && expected != &*self.in_flight.last_msg_id {
+        if !asked.behind.is_empty() && asked.behind != &*self.in_flight.last_msg_id {
             let last = String::from_utf8_lossy(&self.in_flight.last_msg_id).into_owned();
             return Err(No::Refused(Rejection::WrongLastMsgId(last), self.in_flight.last_seq));
         }
@@ -161,9 +155,17 @@ impl Stream {
         &self,
         time: WallTime,
         on: &[u8],
+        headers_len: usize,
         headers: &PublishHeaders<'a>,
     ) -> Result<Asked<'a>, No> {
-        let mut asked = Asked { msg_id: headers.msg_id, ..Asked::default() };
+        if !headers.batch_id.is_empty() {
+            return Err(Rejection::Code(ATOMIC_BATCH_DISABLED).into());
+        }
+        if headers_len > HEADER_BLOCK_LEN_MAX {
+            return Err(Rejection::HeaderExceedsMaximum.into());
+        }
+        let (msg_id, behind) = (headers.msg_id, headers.expected_last_msg_id);
+        let mut asked = Asked { msg_id, behind, ..Asked::default() };
         if !headers.incr.is_empty() {
             let valid = is_increment(headers.incr);
             return Err(Rejection::Code(if valid { COUNTER_DISABLED } else { INCREMENT_INVALID }).into());
@@ -307,16 +309,16 @@ impl Stream {
         self.in_flight.last_msg_id.clear();
         self.in_flight.last_msg_id.extend_from_slice(asked.msg_id);
         self.schedule_expiry(now, asked.ttl);
-        let mut admitted = Admitted {
+        let headers_len = StoredHeaders::of(publish.headers).len();
+        let has_ttl = asked.ttl != Ttl::None;
+        Admitted {
             seq: StreamSeq(seq),
             time,
-            record_len: 0,
+            record_len: encoded_len(publish.subject.len(), headers_len, publish.payload.len(), has_ttl),
             rollup: asked.rollup,
             ttl: asked.ttl,
             has_msg_id: !asked.msg_id.is_empty(),
-        };
-        admitted.record_len = admitted.record(publish).encoded_len();
-        admitted
+        }
     }
 
     /// The sequence to wait for: 0 if it is committed.
