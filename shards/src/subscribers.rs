@@ -42,6 +42,11 @@ pub trait Subscribers {
     /// Publishes to subscribers. False: nobody received it.
     fn deliver(&mut self, delivery: Delivery<'_>) -> bool;
 
+    /// Whether anybody may listen to events: if not, they need not be made.
+    fn hears_events(&self, _account: AccountId) -> bool {
+        true
+    }
+
     /// Publishes an event if anybody listens.
     fn advise(&mut self, account: AccountId, advisory: Advisory);
 }

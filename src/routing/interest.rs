@@ -30,6 +30,8 @@ struct AccountInterest {
     routes: RouteCache,
     /// Listeners whose pattern may match an ack's subject. Nearly always 0.
     on_acks: usize,
+    /// Listeners whose pattern may match an event's subject.
+    on_events: usize,
 }
 
 /// One reason why a pattern is in the trie.
@@ -146,10 +148,19 @@ impl Interest {
         std::mem::take(&mut self.changed)
     }
 
-    /// Who receives a message on a published subject. Costs one hash and one comparison if it was asked for recently, and
-    /// never allocates once the cache is warm.
+    /// Who receives a message on a published subject. Costs one comparison if it is the one before, one hash more if it was
+    /// asked for recently, and never allocates once the cache is warm.
     #[inline]
     pub fn route(&mut self, account: AccountId, subject: &[u8]) -> RouteIndex {
+        if let Some(index) = self.account_mut(account).routes.again(subject) {
+            return index;
+        }
+        let index = self.look_up(account, subject);
+        self.account_mut(account).routes.note(index);
+        index
+    }
+
+    fn look_up(&mut self, account: AccountId, subject: &[u8]) -> RouteIndex {
         let here = self.account_mut(account);
         if let Some(prefix) = inbox_prefix(subject) {
             match here.routes.find_prefix(prefix) {
@@ -209,6 +220,11 @@ impl Interest {
             Who::Local(of, _) | Who::Core { queue: of, .. } => of == queue,
             Who::Stream(_) => false,
         })
+    }
+
+    /// Whether anybody may listen to the events of streams and consumers.
+    pub fn hears_events(&self, account: AccountId) -> bool {
+        self.accounts.get(account.0 as usize).is_some_and(|here| here.on_events > 0)
     }
 
     /// Whether a client of this core has a plain subscription that matches.
@@ -290,6 +306,7 @@ impl AccountInterest {
         let literal_tail = tail != b"*" && tail != b">";
         self.listeners.insert(pattern, Listener { who, literal_tail });
         self.on_acks += usize::from(hears_acks(pattern));
+        self.on_events += usize::from(hears_events(pattern));
         self.invalidate(pattern);
     }
 
@@ -298,6 +315,7 @@ impl AccountInterest {
             return false;
         }
         self.on_acks -= usize::from(hears_acks(pattern));
+        self.on_events -= usize::from(hears_events(pattern));
         self.invalidate(pattern);
         true
     }
@@ -325,6 +343,10 @@ impl Who {
 
 fn hears_acks(pattern: &[u8]) -> bool {
     subject::collide(pattern, b"$JS.ACK.>")
+}
+
+fn hears_events(pattern: &[u8]) -> bool {
+    subject::collide(pattern, b"$JS.EVENT.>")
 }
 
 /// The part of an inbox's subject that all replies to one connection share, with its last dot: clients use

@@ -164,6 +164,8 @@ pub struct RouteCache {
     revision: u64,
     /// Current routes replaced by others since the cache last grew.
     replaced: usize,
+    /// Place that was found last: messages of one kind come in runs.
+    recent: usize,
 }
 
 #[derive(Debug, Default)]
@@ -193,11 +195,31 @@ pub struct RouteIndex(usize);
 
 impl Default for RouteCache {
     fn default() -> Self {
-        RouteCache { places: Vec::new(), revision: 1, replaced: 0 }
+        RouteCache { places: Vec::new(), revision: 1, replaced: 0, recent: 0 }
     }
 }
 
 impl RouteCache {
+    /// The route that was noted last, if it is this subject's: without a hash.
+    #[inline]
+    pub fn again(&self, subject: &[u8]) -> Option<RouteIndex> {
+        let place = self.places.get(self.recent).filter(|place| place.revision == self.revision)?;
+        let hit = match place.kind {
+            KeyKind::Subject => place.key == subject,
+            KeyKind::Prefix => subject
+                .strip_prefix(&place.key[..])
+                .is_some_and(|last| !last.is_empty() && !last.contains(&b'.')),
+            KeyKind::Divided => false,
+        };
+        hit.then_some(RouteIndex(self.recent))
+    }
+
+    /// Remembers a route for `again`.
+    #[inline]
+    pub fn note(&mut self, index: RouteIndex) {
+        self.recent = index.0;
+    }
+
     /// The current route of a subject.
     #[inline]
     pub fn find(&self, subject: &[u8]) -> Option<RouteIndex> {
@@ -329,6 +351,22 @@ mod tests {
         assert!(cache.find_prefix(b"_INBOX.x.").is_none());
         cache.invalidate_all();
         assert!(cache.find(b"c").is_none());
+    }
+
+    #[test]
+    fn a_noted_route_serves_the_same_subjects_until_it_changes() {
+        let mut cache = RouteCache::default();
+        let (index, _) = cache.replace(b"_INBOX.x.", KeyKind::Prefix);
+        cache.note(index);
+        assert!(cache.again(b"_INBOX.x.1").is_some() && cache.again(b"_INBOX.x.22").is_some());
+        for other in [&b"_INBOX.x."[..], b"_INBOX.x", b"_INBOX.x.1.2", b"_INBOX.y.1"] {
+            assert!(cache.again(other).is_none());
+        }
+        let (index, _) = cache.replace(b"foo", KeyKind::Subject);
+        cache.note(index);
+        assert!(cache.again(b"foo").is_some() && cache.again(b"foo.1").is_none());
+        cache.invalidate(b"foo");
+        assert!(cache.again(b"foo").is_none());
     }
 
     #[test]

@@ -40,6 +40,10 @@ impl Subscribers for Server {
         self.send_own(&Message { account, to, subject, reply, headers, payload })
     }
 
+    fn hears_events(&self, account: AccountId) -> bool {
+        self.interest.hears_events(account)
+    }
+
     fn advise(&mut self, account: AccountId, advisory: Advisory) {
         self.publish_advisory(account, &advisory);
     }

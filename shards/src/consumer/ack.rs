@@ -8,6 +8,7 @@ use crate::go_duration;
 use crate::hashing::hash_bytes;
 use crate::subscribers::{Advisory, Subscribers};
 use crate::time::{Now, WallTime};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// What is owed for a consumer ack.
@@ -119,7 +120,7 @@ impl Consumer {
         out: &mut impl Subscribers,
     ) -> bool {
         let answered = self.acknowledge(now, ack, false, out);
-        let reason = String::from_utf8_lossy(reason).into_owned();
+        let reason = String::from_utf8_lossy(reason);
         self.advise_terminated(ack.stream_seq, ack.consumer_seq, ack.delivery_count, reason, out);
         answered
     }
@@ -132,17 +133,13 @@ impl Consumer {
         if !known {
             return true;
         }
-        let (stream, consumer) = self.names();
-        out.advise(
-            self.account,
-            Advisory::MessageNaked {
-                stream,
-                consumer,
-                consumer_seq: ack.consumer_seq,
-                stream_seq: seq,
-                deliveries: ack.delivery_count,
-            },
-        );
+        if out.hears_events(self.account) {
+            let (stream, consumer) = self.names();
+            let (consumer_seq, deliveries) = (ack.consumer_seq, ack.delivery_count);
+            let advisory =
+                Advisory::MessageNaked { stream, consumer, consumer_seq, stream_seq: seq, deliveries };
+            out.advise(self.account, advisory);
+        }
         match nak_delay(delay) {
             Some(delay) => {
                 // Stored as a start so long ago, or ahead, that the timer ends after the delay.
@@ -161,10 +158,13 @@ impl Consumer {
         stream_seq: u64,
         consumer_seq: u64,
         deliveries: u64,
-        reason: String,
+        reason: Cow<'_, str>,
         out: &mut impl Subscribers,
     ) {
-        let (stream, consumer) = self.names();
+        if !out.hears_events(self.account) {
+            return;
+        }
+        let ((stream, consumer), reason) = (self.names(), reason.into_owned());
         out.advise(
             self.account,
             Advisory::MessageTerminated { stream, consumer, consumer_seq, stream_seq, deliveries, reason },
@@ -175,7 +175,8 @@ impl Consumer {
     fn sample(&self, now: Now, ack: &AckSubject<'_>, out: &mut impl Subscribers) {
         let percent = u64::from(validate::sample_percent(&self.config.sample_freq).unwrap_or(0));
         let drawn = hash_bytes(&ack.stream_seq.to_le_bytes()) % 100;
-        if percent == 0 || percent < 100 && drawn > percent {
+        let is_sampled = percent == 100 || percent > 0 && drawn <= percent;
+        if !is_sampled || !out.hears_events(self.account) {
             return;
         }
         let Some(entry) = self.state.ack_pending.get(ack.stream_seq) else { return };

@@ -101,7 +101,7 @@ impl Consumer {
     pub(super) fn settle_removed(&mut self, seq: u64, deliveries: u64, out: &mut impl Subscribers) {
         let Some(&entry) = self.state.ack_pending.get(seq) else { return };
         self.record(ProgressChange::Acked { stream_seq: seq, count: 1 });
-        let reason = "Unacknowledged message was deleted".to_owned();
+        let reason = "Unacknowledged message was deleted".into();
         self.advise_terminated(seq, entry.consumer_seq, deliveries, reason, out);
     }
 

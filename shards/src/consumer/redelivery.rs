@@ -113,6 +113,9 @@ impl Consumer {
     fn give_up(&mut self, seq: u64, out: &mut impl Subscribers) {
         let deliveries = self.state.delivery_count(seq);
         self.record(ProgressChange::GivenUp { stream_seq: seq, deliveries });
+        if !out.hears_events(self.account) {
+            return;
+        }
         let (stream, consumer) = self.names();
         out.advise(self.account, Advisory::MaxDeliveries { stream, consumer, stream_seq: seq, deliveries });
     }
