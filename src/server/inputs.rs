@@ -8,6 +8,7 @@ use crate::routing::service::Home;
 use bytes::{Buf, Bytes, BytesMut};
 use shards::core_server::ShardInput;
 use shards::ids::{AccountId, CoreId, Origin, ShardId};
+use shards::shard::answer::PubAcks;
 use shards::shard::request::{Batch, Item, ItemKind, ReplyTo, Request, Span};
 use std::collections::VecDeque;
 
@@ -28,6 +29,8 @@ pub struct ShardInputs {
     open: Vec<OpenChunk>,
     #[expect(clippy::vec_box, reason = "batches travel in their boxes")]
     spare: Vec<Box<Batch>>,
+    /// Memory of pub acks that came from other cores; goes back there with batches.
+    spare_acks: Vec<PubAcks>,
     /// Where `poll_own` looks first.
     next: usize,
 }
@@ -68,6 +71,7 @@ impl ShardInputs {
             chunk: 1,
             open: Vec::new(),
             spare: Vec::new(),
+            spare_acks: Vec::new(),
             next: 0,
         }
     }
@@ -96,11 +100,17 @@ impl ShardInputs {
         let at = |part| span(chunk, part);
         let (subject, reply) = (at(publish.subject), at(publish.reply));
         let (headers, payload) = (at(publish.headers), at(publish.payload));
-        let batch = self.batch_for_chunk(home.shard, publish.account);
-        let place = batch.chunks.len() as u32 - 1;
-        let item = Item { kind, group: home.group, origin, chunk: place, subject, reply, headers, payload };
         let bytes = u64::from(subject.len + reply.len + headers.len + payload.len);
-        self.add(home.shard, item, bytes);
+        self.open_chunk(home.shard, publish.account);
+        let queue = &mut self.shards[usize::from(home.shard.0)];
+        let lent = &mut self.lent[usize::from(queue.home.0)];
+        lent.items += 1;
+        lent.bytes += bytes;
+        let Some(ShardInput::Batch(batch)) = queue.queue.back_mut() else { return };
+        let chunk = batch.chunks.len() as u32 - 1;
+        batch.credit_items += 1;
+        batch.credit_bytes += bytes;
+        batch.items.push(Item { kind, group: home.group, origin, chunk, subject, reply, headers, payload });
     }
 
     /// Adds a message of the broker itself, whose bytes are copied. Nobody waits for its pub ack.
@@ -218,20 +228,29 @@ impl ShardInputs {
         }
     }
 
-    /// The batch at the end of a shard's queue, with a place for the chunk in hand as its last.
-    fn batch_for_chunk(&mut self, shard: ShardId, account: AccountId) -> &mut Batch {
-        let number = self.chunk;
-        self.batch(shard, account);
-        let index = usize::from(shard.0);
-        let queue = &mut self.shards[index];
-        if queue.chunk != number {
-            queue.chunk = number;
-            let input = queue.polled + queue.queue.len() as u64 - 1;
-            self.open.push(OpenChunk { shard: index, input });
-            let batch = self.batch(shard, account);
-            batch.chunks.push(Bytes::new());
+    /// Keeps the memory of pub acks that another core sent.
+    pub fn keep_acks(&mut self, acks: PubAcks) {
+        if self.spare_acks.len() < SPARE_BATCHES_MAX {
+            self.spare_acks.push(acks);
         }
-        self.batch(shard, account)
+    }
+
+    /// Sees to it that the last input of a shard's queue is a batch with a place for the chunk in hand as its last.
+    fn open_chunk(&mut self, shard: ShardId, account: AccountId) {
+        let (number, index) = (self.chunk, usize::from(shard.0));
+        let queue = &self.shards[index];
+        if queue.chunk == number
+            && let Some(ShardInput::Batch(batch)) = queue.queue.back()
+            && batch.account == account
+            && batch.origin == self.own
+        {
+            return;
+        }
+        self.batch(shard, account).chunks.push(Bytes::new());
+        let queue = &mut self.shards[index];
+        queue.chunk = number;
+        let input = queue.polled + queue.queue.len() as u64 - 1;
+        self.open.push(OpenChunk { shard: index, input });
     }
 
     /// The batch at the end of a shard's queue: a new one if there is something else.
@@ -243,6 +262,9 @@ impl ShardInputs {
             let mut batch = self.spare.pop().unwrap_or_default();
             batch.account = account;
             batch.origin = self.own;
+            if self.shards[index].home != self.own && batch.spare_acks.acks.capacity() == 0 {
+                batch.spare_acks = self.spare_acks.pop().unwrap_or_default();
+            }
             self.shards[index].chunk = 0;
             self.push(shard, ShardInput::Batch(batch));
         }

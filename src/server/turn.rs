@@ -32,7 +32,10 @@ impl CoreServer for Server {
             CoreMessage::Request(shard, to, request) => {
                 self.inputs.push(shard, ShardInput::Request(to, request))
             }
-            CoreMessage::PubAcks(acks) => self.publish_pub_acks(&acks),
+            CoreMessage::PubAcks(acks) => {
+                self.publish_pub_acks(&acks);
+                self.inputs.keep_acks(acks);
+            }
             CoreMessage::Answer(to, answer) => self.publish_answer(&to, *answer),
             CoreMessage::BatchDone(batch) => self.inputs.take_back(from, batch),
             CoreMessage::Shard(shard, message) => self.inputs.push(shard, ShardInput::Message(message)),

@@ -1,6 +1,7 @@
 //! What a message costs in allocations once everything is warm. One test, because the counter is the process's.
 
 mod counting;
+mod whole;
 
 use bytes::BytesMut;
 use counting::allocations_of;
@@ -17,12 +18,16 @@ use shards::time::{Instant, Now, WallTime};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
+use whole::Cores;
 
 /// Messages in one read of a socket.
 const BATCH: u64 = 256;
 
 /// Batches before anything is counted.
 const WARM_UP: usize = 50;
+
+/// Batches that are counted together.
+const ROUNDS: u64 = 32;
 
 #[test]
 fn after_warm_up_a_message_costs_no_allocation() {
@@ -31,6 +36,98 @@ fn after_warm_up_a_message_costs_no_allocation() {
     a_captured_message_and_its_pub_ack_cost_none_and_their_batch_one();
     a_delivery_to_a_subscriber_costs_none();
     a_batch_for_another_core_costs_a_handful();
+    for cores in [1, 2] {
+        a_synced_batch_costs_at_most_two(cores, "");
+        a_synced_batch_costs_at_most_two(cores, "Nats-Msg-Id");
+    }
+    a_fetched_and_acked_batch_costs_at_most_two(1);
+}
+
+/// Client's bytes, routing, lanes, shard, log, a completed sync, and pub acks as bytes.
+fn a_synced_batch_costs_at_most_two(cores: u16, msg_id: &str) {
+    let mut cores = Cores::new(cores);
+    let client = cores.connect();
+    cores.says(client, b"SUB _INBOX.abc.* 1\r\n");
+    create_stream(&mut cores, client);
+    let mut heard = Vec::new();
+    let mut next = 0;
+    let mut batch = |cores: &mut Cores| {
+        let bytes = captured(next, msg_id);
+        next += BATCH;
+        let syncs = cores.syncs();
+        let count = cores.count(client, &bytes, &mut heard);
+        assert!(cores.syncs() > syncs);
+        let last = format!("{{\"stream\":\"ORDERS\",\"seq\":{next}}}\r\n");
+        let heard = String::from_utf8_lossy(&heard);
+        assert!(heard.ends_with(&last), "{last} is the end of {heard}");
+        count
+    };
+    let _warm: u64 = (0..WARM_UP).map(|_| batch(&mut cores)).sum();
+    let count: u64 = (0..ROUNDS).map(|_| batch(&mut cores)).sum();
+    assert!(count <= 2 * ROUNDS, "{count} in {ROUNDS} batches, message ids: {msg_id:?}");
+}
+
+/// A pull request for a batch, the messages, and their acks.
+fn a_fetched_and_acked_batch_costs_at_most_two(cores: u16) {
+    let mut cores = Cores::new(cores);
+    let client = cores.connect();
+    cores.says(client, b"SUB _INBOX.abc.* 1\r\n");
+    create_stream(&mut cores, client);
+    request(
+        &mut cores,
+        client,
+        "CONSUMER.DURABLE.CREATE.ORDERS.C",
+        r#"{"stream_name":"ORDERS","config":{"durable_name":"C","ack_policy":"explicit"}}"#,
+    );
+    let mut heard = Vec::new();
+    let mut next = 0;
+    let mut batch = |cores: &mut Cores| {
+        cores.says(client, &captured(next, ""));
+        next += BATCH;
+        let fetch = format!("{{\"batch\":{BATCH},\"expires\":1000000000}}");
+        let subject = "$JS.API.CONSUMER.MSG.NEXT.ORDERS.C";
+        let fetch = format!("PUB {subject} _INBOX.abc.7 {}\r\n{fetch}\r\n", fetch.len());
+        let delivered = cores.count(client, fetch.as_bytes(), &mut heard);
+        let text = String::from_utf8_lossy(&heard);
+        let replies = text.lines().filter_map(|line| line.split(' ').find(|w| w.starts_with("$JS.ACK.")));
+        let acks: String = replies.map(|reply| format!("PUB {reply} 4\r\n+ACK\r\n")).collect();
+        assert_eq!(acks.lines().count() as u64, 2 * BATCH, "{text}");
+        delivered + cores.count(client, acks.as_bytes(), &mut heard)
+    };
+    let _warm: u64 = (0..WARM_UP).map(|_| batch(&mut cores)).sum();
+    let count: u64 = (0..ROUNDS).map(|_| batch(&mut cores)).sum();
+    assert!(count <= 4 * ROUNDS, "{count} in {ROUNDS} batches of deliveries and as many of acks");
+    let info = request(&mut cores, client, "CONSUMER.INFO.ORDERS.C", "");
+    assert!(info.contains("\"num_ack_pending\":0") && info.contains("\"num_pending\":0"), "{info}");
+}
+
+fn create_stream(cores: &mut Cores, client: usize) {
+    let config = r#"{"name":"ORDERS","subjects":["orders.>"]}"#;
+    let info = request(cores, client, "STREAM.CREATE.ORDERS", config);
+    assert!(info.contains("\"did_create\":true"), "{info}");
+}
+
+fn request(cores: &mut Cores, client: usize, endpoint: &str, body: &str) -> String {
+    let request = format!("PUB $JS.API.{endpoint} _INBOX.abc.r {}\r\n{body}\r\n", body.len());
+    let mut heard = cores.says(client, request.as_bytes());
+    heard.extend(cores.says(client, b""));
+    String::from_utf8(heard).unwrap()
+}
+
+/// A batch of publishes to the stream, with a header of its own each if `header` is its name.
+fn captured(first: u64, header: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for n in first..first + BATCH {
+        let text = if header.is_empty() {
+            format!("PUB orders.eu _INBOX.abc.{n} 7\r\npayload\r\n")
+        } else {
+            let headers = format!("NATS/1.0\r\n{header}: {n}\r\n\r\n");
+            let len = headers.len();
+            format!("HPUB orders.eu _INBOX.abc.{n} {len} {}\r\n{headers}payload\r\n", len + 7)
+        };
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes
 }
 
 fn a_message_to_a_local_subscriber_costs_none() {

@@ -82,13 +82,18 @@ impl Engine {
     fn send_acks(&mut self, mut lists: Vec<(CoreId, PubAcks)>, out: &mut impl Outputs) {
         for (core, acks) in &mut lists {
             out.pub_acks(*core, acks);
-            if self.spare_acks.len() < crate::limits::SPARE_LISTS_MAX {
-                self.spare_acks.push(std::mem::take(acks));
-            }
+            self.keep_acks(std::mem::take(acks));
         }
         lists.clear();
         if self.spare_lists.len() < crate::limits::SPARE_LISTS_MAX {
             self.spare_lists.push(lists);
+        }
+    }
+
+    /// Keeps the memory of pub acks that have left, unless the asker's core took it along.
+    pub fn keep_acks(&mut self, acks: PubAcks) {
+        if acks.acks.capacity() > 0 && self.spare_acks.len() < crate::limits::SPARE_LISTS_MAX {
+            self.spare_acks.push(acks);
         }
     }
 

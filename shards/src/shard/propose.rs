@@ -44,7 +44,12 @@ impl Engine {
         if had_any {
             self.log_due_progress(now, true);
         }
-        self.batches_done.append(&mut self.batches);
+        let mut batches = std::mem::take(&mut self.batches);
+        for batch in &mut batches {
+            self.keep_acks(std::mem::take(&mut batch.spare_acks));
+        }
+        self.batches_done.append(&mut batches);
+        self.batches = batches;
         self.turn_bytes = 0;
         had_any
     }
@@ -63,19 +68,18 @@ impl Engine {
     /// Logs progress that has waited long enough, or grown large, or (`with_write`) can travel with a write that goes out
     /// anyway. Volatile consumers' progress is dropped.
     pub fn log_due_progress(&mut self, now: Now, with_write: bool) {
-        let due: Vec<GroupId> = self
-            .lazy
-            .iter()
-            .copied()
-            .filter(|group| {
-                let Some(Machine::Stream(s)) = self.groups.get(group).map(|g| &g.machine) else {
-                    return true;
-                };
-                with_write || s.lazy_since.is_none_or(|at| is_due(s, at, now.monotonic))
-            })
-            .collect();
-        for group in due {
-            self.log_progress(group);
+        let mut from = GroupId(0);
+        while let Some(&group) = self.lazy.range(from..).next() {
+            let is_due = match self.groups.get(&group).map(|g| &g.machine) {
+                Some(Machine::Stream(s)) => {
+                    with_write || s.lazy_since.is_none_or(|at| is_due(s, at, now.monotonic))
+                }
+                _ => true,
+            };
+            if is_due {
+                self.log_progress(group);
+            }
+            from = GroupId(group.0 + 1);
         }
     }
 

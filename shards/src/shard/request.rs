@@ -1,6 +1,7 @@
 //! What may be asked of a shard.
 
 use super::ShardMessage;
+use super::answer::PubAcks;
 use crate::consumer::config::{ConsumerConfig, CreateAction};
 use crate::ids::{AccountId, CoreId, GroupId, Origin};
 use crate::stream::config::StreamConfig;
@@ -65,6 +66,8 @@ pub struct Batch {
     pub account: AccountId,
     pub chunks: Vec<Bytes>,
     pub items: Vec<Item>,
+    /// Memory for pub acks that go back to the origin: what it is done with travels along. Empty: none.
+    pub spare_acks: PubAcks,
 }
 
 /// One thing for a shard of this core to do.

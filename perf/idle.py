@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""What an idle broker costs: memory per connection and per stream, and CPU while nothing happens.
+
+    perf/idle.py BROKER [--connections 5000] [--streams 5000] [--seconds 60] [--executors 1]
+
+Starts BROKER on a fresh data directory, opens the connections (CONNECT and one SUB each), creates the streams, and prints
+proportional memory (Pss) by difference and the CPU time of all threads over the quiet time. Exits 1 above the goals:
+4 KiB per connection, 2 KiB per stream, 0.5 % of a core.
+"""
+
+import argparse
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+CONNECTION_GOAL = 4096  # bytes
+STREAM_GOAL = 2048  # bytes
+CPU_GOAL = 0.5  # percent of a core
+IN_FLIGHT = 64  # requests
+CACHE_MESSAGE = 250_000  # bytes
+CACHE_MESSAGES = 200
+
+
+def main():
+    options = arguments()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    with tempfile.TemporaryDirectory(dir=options.directory) as directory:
+        port = free_port()
+        command = [options.broker, "-a", "127.0.0.1", "-p", str(port), "-sd", directory]
+        command += ["--executors", str(options.executors)]
+        broker = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            good = measure(broker.pid, port, options)
+        finally:
+            broker.send_signal(signal.SIGTERM)
+            broker.wait(30)
+    sys.exit(0 if good else 1)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="What an idle broker costs.")
+    parser.add_argument("broker")
+    parser.add_argument("--connections", type=int, default=5000)
+    parser.add_argument("--streams", type=int, default=5000)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--executors", type=int, default=1)
+    parser.add_argument("--directory", help="where the data directory is made")
+    return parser.parse_args()
+
+
+def measure(pid, port, options):
+    first = connect(port)
+    # What the first connection and the first stream cost once is not theirs.
+    started = memory(pid)
+    create_streams(first, "WARM", 16)
+    fill_caches(first)
+    time.sleep(2)
+    start = memory(pid)
+    print(f"started: {started >> 10} KiB, with full caches: {start >> 10} KiB")
+
+    held = []
+    for n in range(options.connections):
+        held.append(connect(port, f"SUB idle.{n} 1\r\n"))
+    time.sleep(2)
+    connected = memory(pid)
+    per_connection = (connected - start) / max(options.connections, 1)
+    print(f"{options.connections} connections: {connected >> 10} KiB, {per_connection:.0f} B each")
+
+    began = time.monotonic()
+    create_streams(first, "S", options.streams)
+    took = time.monotonic() - began
+    time.sleep(2)
+    created = memory(pid)
+    per_stream = (created - connected) / max(options.streams, 1)
+    print(f"{options.streams} streams in {took:.1f} s: {created >> 10} KiB, {per_stream:.0f} B each")
+
+    time.sleep(3)
+    before, began = cpu_time(pid), time.monotonic()
+    time.sleep(options.seconds)
+    used = 100 * (cpu_time(pid) - before) / (time.monotonic() - began)
+    print(f"idle for {options.seconds:.0f} s: {used:.3f} % of a core")
+    return per_connection <= CONNECTION_GOAL and per_stream <= STREAM_GOAL and used < CPU_GOAL
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def connect(port, then=""):
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            peer = socket.create_connection(("127.0.0.1", port), timeout=30)
+            break
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+    peer.sendall(f'CONNECT {{"verbose":false}}\r\n{then}PING\r\n'.encode())
+    heard = b""
+    while b"PONG\r\n" not in heard:
+        heard += receive(peer)
+    return peer
+
+
+def receive(peer):
+    data = peer.recv(1 << 16)
+    if not data:
+        raise ConnectionError("the broker closed the connection")
+    return data
+
+
+def create_streams(peer, name, count):
+    peer.sendall(b"SUB reply 9\r\n")
+    for start in range(0, count, IN_FLIGHT):
+        end = min(start + IN_FLIGHT, count)
+        for n in range(start, end):
+            config = json.dumps({"name": f"{name}{n}", "subjects": [f"{name}.{n}"]})
+            subject = f"$JS.API.STREAM.CREATE.{name}{n}"
+            peer.sendall(f"PUB {subject} reply {len(config)}\r\n{config}\r\n".encode())
+        heard = b""
+        while heard.count(b"stream_create_response") < end - start:
+            heard += receive(peer)
+        if b'"error"' in heard:
+            raise RuntimeError(heard.decode())
+    peer.sendall(b"UNSUB 9\r\n")
+
+
+def fill_caches(peer):
+    """The tail cache of a log is fixed memory, and is not to be counted among what the streams cost."""
+    payload = b"x" * CACHE_MESSAGE
+    peer.sendall(b"SUB acks 8\r\n")
+    for _ in range(CACHE_MESSAGES):
+        peer.sendall(b"PUB WARM.0 acks %d\r\n%s\r\n" % (len(payload), payload))
+        while b"stream" not in receive(peer):
+            pass
+    peer.sendall(b"UNSUB 8\r\n")
+
+
+def memory(pid):
+    """Proportional memory. Bytes."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        for line in file:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
+    raise RuntimeError("no Pss")
+
+
+def cpu_time(pid):
+    """CPU time of all threads, those of the kernel's rings included. Seconds."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat") as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
+
+
+main()
