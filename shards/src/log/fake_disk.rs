@@ -1,4 +1,4 @@
-//! A disk in memory for the log's tests: unsynced writes are lost in any subset, torn at 512 bytes, done in any order.
+//! A disk in memory for the tests of log and shard: unsynced writes are lost in any subset, torn at 512 bytes, done in any order.
 
 use super::buffer::AlignedBuffer;
 use super::disk_op::{DiskData, DiskDone, DiskError, DiskOp, SegmentFile};
@@ -50,8 +50,10 @@ pub struct FakeDisk {
     out: Vec<DiskOp>,
     /// Bytes that all files together may have; 0: any number.
     pub room: u64,
-    /// The next write and sync fail.
+    /// Writes and syncs fail.
     pub fail: bool,
+    /// Reads fail.
+    pub fail_reads: bool,
 }
 
 impl FakeDisk {
@@ -81,6 +83,13 @@ impl FakeDisk {
         Some(self.perform(op))
     }
 
+    /// Does the oldest operation that is out and is one of those.
+    pub fn complete_first(&mut self, wanted: impl Fn(&DiskOp) -> bool) -> Option<DiskDone> {
+        let at = self.out.iter().position(wanted)?;
+        let op = self.out.remove(at);
+        Some(self.perform(op))
+    }
+
     fn perform(&mut self, op: DiskOp) -> DiskDone {
         let fails = self.fail && matches!(op, DiskOp::Write { .. } | DiskOp::Sync { .. });
         let (token, result) = match op {
@@ -101,6 +110,7 @@ impl FakeDisk {
                 }
                 (token, Ok(DiskData::Nothing))
             }
+            DiskOp::Read { token, .. } if self.fail_reads => (token, Err(DiskError::Io)),
             DiskOp::Read { token, file, offset, len } => {
                 let mut buffer = AlignedBuffer::zeroed(len);
                 let from = offset as usize;

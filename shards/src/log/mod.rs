@@ -31,7 +31,7 @@ fn next(number: &mut u64) -> u64 {
 }
 
 #[cfg(test)]
-mod fake_disk;
+pub(crate) mod fake_disk;
 #[cfg(test)]
 #[path = "log_test.rs"]
 mod tests;

@@ -326,3 +326,16 @@ pub struct Totals {
 fn log_place(place: Place) -> crate::log::entry::EntryPlace {
     crate::log::entry::EntryPlace { position: place.entry.position, len: place.entry.len }
 }
+
+#[cfg(test)]
+mod catalog_test;
+#[cfg(test)]
+mod consumers_test;
+#[cfg(test)]
+mod failure_test;
+#[cfg(test)]
+mod fixture_test;
+#[cfg(test)]
+mod publish_test;
+#[cfg(test)]
+mod recovery_test;

@@ -1,0 +1,176 @@
+//! Streams come and go through the catalog, and a crash between two steps is healed by the next start.
+
+use super::ShardMessage;
+use super::answer::{Answer, StreamChange};
+use super::fixture_test::*;
+use super::request::Request;
+use crate::ids::{AccountId, GroupId};
+use crate::rejection::Rejection;
+use crate::stream::config::{Storage, StreamConfig};
+use crate::time::WallTime;
+
+fn create(config: StreamConfig) -> Request {
+    Request::StreamCreate { config: Box::new(config), pedantic: false }
+}
+
+fn update(config: StreamConfig) -> Request {
+    Request::StreamUpdate { config: Box::new(config), pedantic: false }
+}
+
+fn delete(name: &str) -> Request {
+    Request::StreamDelete { name: name.to_owned() }
+}
+
+/// Whether the table, as it was told, holds the stream.
+fn is_in_table(bench: &Bench, name: &str) -> bool {
+    let last = bench.world.table.iter().rev().find(|change| change.stream == name);
+    last.is_some_and(|change| matches!(change.change, StreamChange::Put { .. }))
+}
+
+#[test]
+fn a_stream_is_created_once_it_is_synced_and_every_core_knows_it() {
+    let mut bench = Bench::new();
+    bench.ask("create", create(config("S")));
+    bench.settle_but(is_sync);
+    assert!(!bench.is_answered("create") && !is_in_table(&bench, "S"));
+    bench.settle();
+    assert!(matches!(bench.answer("create"), Answer::StreamCreated(_)) && is_in_table(&bench, "S"));
+    bench.crash();
+    assert!(is_in_table(&bench, "S"));
+}
+
+#[test]
+fn a_stream_is_updated_and_deleted_with_syncs_and_stays_so() {
+    let mut bench = Bench::new();
+    let group = bench.stream("S", |_| {});
+    let wanted = StreamConfig { max_msgs: 2, ..config("S") };
+    bench.ask("update", update(wanted));
+    bench.settle_but(is_sync);
+    assert!(!bench.is_answered("update"));
+    bench.settle();
+    assert!(matches!(bench.answer("update"), Answer::StreamUpdated(_)));
+    bench.crash();
+    bench.publish(group, "s.a", 5);
+    bench.settle();
+    assert_eq!(bench.state(group), (2, 5));
+    bench.ask("delete", delete("S"));
+    bench.settle_but(is_sync);
+    assert!(!bench.is_answered("delete"));
+    bench.settle();
+    assert!(matches!(bench.answer("delete"), Answer::StreamDeleted) && !is_in_table(&bench, "S"));
+    bench.crash();
+    assert!(!is_in_table(&bench, "S"));
+    assert!(bench.shard.state_hashes().is_empty());
+}
+
+#[test]
+fn a_crash_between_the_entries_of_catalog_and_group_is_healed() {
+    let mut bench = Bench::new();
+    bench.holds_messages = true;
+    bench.ask("create", create(config("S")));
+    bench.settle();
+    assert!(!bench.is_answered("create"));
+    bench.crash();
+    assert!(is_in_table(&bench, "S"), "its group was created");
+    let group = bench.group("S");
+    bench.publish(group, "s.a", 3);
+    bench.settle();
+
+    // The word that the configuration has changed is lost: the one before it asks for a check, and is answered.
+    bench.ask("update", update(StreamConfig { max_msgs: 1, ..config("S") }));
+    for _ in 0..2 {
+        bench.turn();
+    }
+    bench.holds_messages = true;
+    bench.settle();
+    assert!(!bench.is_answered("update"));
+    bench.crash();
+    assert_eq!(bench.state(group), (1, 3), "the catalog's word counts");
+
+    bench.ask("delete", delete("S"));
+    bench.turn();
+    bench.holds_messages = true;
+    bench.settle();
+    assert!(!bench.is_answered("delete"));
+    bench.crash();
+    assert!(!is_in_table(&bench, "S"));
+    assert!(bench.shard.state_hashes().is_empty(), "its group is gone");
+    bench.crash();
+    assert_eq!(bench.shard.recovery().1, 0);
+}
+
+#[test]
+fn a_group_that_the_catalog_does_not_know_is_left_alone() {
+    let mut bench = Bench::new();
+    let message = ShardMessage::CreateGroup {
+        group: GroupId(77),
+        account: AccountId::GLOBAL,
+        config: Box::new(config("LOST")),
+        created: WallTime(1),
+    };
+    bench.shard.handle_message(bench.now, message, &mut bench.world);
+    bench.settle();
+    bench.publish(GroupId(77), "lost.a", 2);
+    bench.settle();
+    bench.crash();
+    assert!(!is_in_table(&bench, "LOST"));
+    assert_eq!(bench.state(GroupId(77)), (2, 2), "nothing of it is deleted");
+}
+
+#[test]
+fn a_request_for_a_stream_that_is_busy_is_served_when_it_is_free() {
+    let mut bench = Bench::new();
+    bench.ask("first", create(config("S")));
+    bench.turn();
+    bench.ask("second", create(config("S")));
+    bench.ask("update", update(StreamConfig { max_msgs: 2, ..config("S") }));
+    bench.ask("delete", delete("S"));
+    bench.settle();
+    assert!(matches!(bench.answer("first"), Answer::StreamCreated(_)));
+    assert!(matches!(bench.answer("second"), Answer::StreamCreated(_)));
+    assert!(matches!(bench.answer("update"), Answer::StreamUpdated(_)));
+    assert!(matches!(bench.answer("delete"), Answer::StreamDeleted));
+}
+
+#[test]
+fn subjects_and_names_are_taken_while_a_creation_is_under_way() {
+    let mut bench = Bench::new();
+    bench.ask("first", create(config("S")));
+    bench.ask("overlap", create(StreamConfig { name: "T".to_owned(), ..config("S") }));
+    bench.settle();
+    assert_eq!(rejection(bench.answer("overlap")), Rejection::StreamSubjectOverlap);
+    bench.ask("other", create(StreamConfig { max_msgs: 7, ..config("S") }));
+    bench.settle();
+    assert_eq!(rejection(bench.answer("other")), Rejection::StreamNameExist);
+}
+
+#[test]
+fn streams_in_memory_come_back_empty_with_their_configuration() {
+    let mut bench = Bench::new();
+    let group = bench.stream("M", |config| {
+        config.storage = Storage::Memory;
+        config.max_msgs = 3;
+    });
+    bench.consumer(group, "c");
+    bench.publish(group, "m.a", 2);
+    bench.turn();
+    assert_eq!(bench.world.acks.len(), 2, "nothing to wait for");
+    bench.settle();
+    bench.crash();
+    assert_eq!(bench.state(group), (0, 0));
+    bench.publish(group, "m.a", 5);
+    bench.settle();
+    assert_eq!(bench.state(group), (3, 5));
+}
+
+#[test]
+fn who_waits_for_a_catalog_whose_log_fails_is_told() {
+    let mut bench = Bench::new();
+    bench.ask("create", create(config("S")));
+    bench.disk.fail = true;
+    bench.settle();
+    assert!(matches!(rejection(bench.answer("create")), Rejection::StreamCreate(_)));
+    bench.ask("later", create(config("T")));
+    bench.settle();
+    assert!(matches!(rejection(bench.answer("later")), Rejection::StreamCreate(_)));
+}

@@ -1,0 +1,178 @@
+//! Disks that fail, get stuck, are full or damaged.
+
+use super::answer::Answer;
+use super::fixture_test::*;
+use super::request::{Request, Selector};
+use crate::ids::GroupId;
+use crate::log::disk_op::DiskOp;
+use crate::log::fake_disk::FakeDisk;
+use crate::rejection::Rejection;
+use std::time::Duration;
+
+fn message(group: GroupId, seq: u64) -> Request {
+    Request::MessageGet { group, select: Selector::Seq(seq) }
+}
+
+fn is_store_failed(answer: Answer) -> bool {
+    matches!(rejection(answer), Rejection::StreamStoreFailed(_))
+}
+
+#[test]
+fn after_a_failed_sync_publishes_are_refused_and_reads_go_on() {
+    let mut bench = Bench::new();
+    let group = bench.stream("S", |_| {});
+    bench.publish(group, "s.a", 2);
+    bench.settle();
+    bench.world.acks.clear();
+    bench.publish(group, "s.a", 1);
+    bench.turn();
+    bench.ask("behind", message(group, 1));
+    bench.disk.fail = true;
+    bench.settle();
+    assert!(is_store_failed(bench.answer("p")), "in flight when the write failed");
+    assert!(bench.is_answered("behind"));
+    bench.publish(group, "s.a", 1);
+    bench.settle();
+    assert!(is_store_failed(bench.answer("p")), "published afterwards");
+    assert!(bench.world.acks.is_empty());
+    assert!(matches!(bench.get(message(group, 2)), Answer::Message(_)));
+    assert_eq!(bench.state(group), (2, 2));
+    let purge = bench.get(Request::StreamPurge { group, filter: String::new(), seq: 0, keep: 0 });
+    assert!(is_store_failed(purge));
+    bench.disk.fail = false;
+    bench.restart();
+    assert_eq!(bench.state(group).0, 2);
+}
+
+#[test]
+fn messages_in_memory_are_stored_although_the_log_has_failed() {
+    let mut bench = Bench::new();
+    let file = bench.stream("S", |_| {});
+    let memory = bench.stream("M", |config| config.storage = crate::stream::config::Storage::Memory);
+    bench.publish(file, "s.a", 1);
+    bench.disk.fail = true;
+    bench.settle();
+    bench.world.acks.clear();
+    bench.publish(memory, "m.a", 1);
+    bench.settle();
+    assert_eq!(bench.world.acks.len(), 1);
+}
+
+#[test]
+fn a_stuck_write_refuses_publishes_after_two_seconds() {
+    let mut bench = Bench::new();
+    let group = bench.stream("S", |_| {});
+    bench.publish(group, "s.a", 1);
+    bench.settle_but(is_write);
+    bench.pass(Duration::from_millis(1900));
+    bench.hot(group, &[Hot::publish("s.a", "early")]);
+    bench.settle_but(is_write);
+    assert!(!bench.is_answered("early"));
+    bench.pass(Duration::from_millis(200));
+    bench.hot(group, &[Hot::publish("s.a", "late")]);
+    bench.settle_but(is_write);
+    assert!(is_store_failed(bench.answer("late")));
+    // The disk comes back: what was admitted is stored.
+    bench.settle();
+    assert_eq!(bench.world.acks.len(), 2);
+}
+
+#[test]
+fn a_full_disk_refuses_publishes_and_takes_purges_until_there_is_room() {
+    let mut bench = Bench::on(FakeDisk::with_room(3 << 20));
+    let group = bench.stream("S", |_| {});
+    bench.consumer(group, "c");
+    let payload = vec![7; 30_000];
+    let hot = Hot { payload: &payload, ..Hot::publish("s.a", "p") };
+    for _ in 0..30 {
+        bench.hot(group, &[hot; 8]);
+        bench.settle();
+        bench.pass(Duration::from_secs(1));
+    }
+    let refused = bench.answer("p");
+    assert_eq!(rejection(refused), Rejection::InsufficientResources);
+    bench.world.answers.clear();
+    let stored = bench.state(group).0;
+    assert_eq!(stored, bench.world.acks.len() as u64, "an admitted message never meets a full disk");
+    let deleted = bench.get(Request::MessageDelete { group, seq: 1, no_erase: true });
+    assert!(matches!(deleted, Answer::MessageDeleted), "{deleted:?}");
+    bench.fetch(group, "$JS.API.CONSUMER.MSG.NEXT.S.c", "1");
+    bench.settle();
+    assert_eq!(bench.world.deliveries.len(), 1);
+    let purged = bench.get(Request::StreamPurge { group, filter: String::new(), seq: 0, keep: 0 });
+    assert!(matches!(purged, Answer::Purged(_)), "{purged:?}");
+    for _ in 0..10 {
+        bench.pass(Duration::from_millis(100));
+        bench.settle();
+    }
+    bench.world.acks.clear();
+    bench.hot(group, &[hot]);
+    bench.settle();
+    assert_eq!(bench.world.acks.len(), 1, "{:?}", bench.world.answers);
+}
+
+#[test]
+fn a_cold_message_is_read_from_the_disk() {
+    let (mut bench, group) = cold();
+    let Answer::Message(stored) = bench.get(message(group, 1)) else { panic!("it is there") };
+    assert_eq!((stored.seq.0, stored.payload.len()), (1, 20_000));
+}
+
+#[test]
+fn a_damaged_message_is_never_delivered() {
+    let (mut bench, group) = cold();
+    flip_first_payload(&mut bench);
+    assert_eq!(rejection(bench.get(message(group, 1))), Rejection::NoMessageFound);
+    bench.consumer(group, "c");
+    bench.fetch(group, "$JS.API.CONSUMER.MSG.NEXT.S.c", "2");
+    bench.settle();
+    let payloads: Vec<usize> = bench.world.deliveries.iter().map(|d| d.2.len()).collect();
+    assert_eq!(payloads, [20_001, 20_002], "delivery goes on behind it");
+}
+
+#[test]
+fn a_message_that_cannot_be_read_is_not_asked_for_without_end() {
+    let (mut bench, group) = cold();
+    bench.disk.fail_reads = true;
+    assert_eq!(rejection(bench.get(message(group, 1))), Rejection::NoMessageFound);
+    bench.disk.fail_reads = false;
+    assert!(matches!(bench.get(message(group, 3)), Answer::Message(_)));
+}
+
+/// A stream whose first messages are in no cache: message n has 19,999 + n bytes.
+fn cold() -> (Bench, GroupId) {
+    let mut bench = Bench::new();
+    let group = bench.stream("S", |_| {});
+    for n in 0..20 {
+        let payload = vec![9; 20_000 + n];
+        bench.hot(group, &[Hot { payload: &payload, ..Hot::publish("s.a", "p") }]);
+        bench.settle();
+    }
+    (bench, group)
+}
+
+fn flip_first_payload(bench: &mut Bench) {
+    for (file, len) in bench.disk.files() {
+        let bytes = bench.disk.bytes(file, 0);
+        let at = bytes.windows(64).position(|window| window.iter().all(|&byte| byte == 9));
+        if let Some(at) = at.filter(|_| len > 0) {
+            return bench.disk.flip(file, at as u64);
+        }
+    }
+    panic!("a message is on the disk");
+}
+
+#[test]
+fn a_write_that_fails_while_memory_is_stored_is_no_harm() {
+    let mut bench = Bench::new();
+    let file = bench.stream("S", |_| {});
+    let memory = bench.stream("M", |config| config.storage = crate::stream::config::Storage::Memory);
+    bench.publish(file, "s.a", 1);
+    bench.turn();
+    bench.publish(memory, "m.a", 1);
+    bench.disk.fail = true;
+    let done = bench.disk.complete_first(|op| matches!(op, DiskOp::Write { .. })).expect("a write is out");
+    bench.shard.handle_disk(bench.now, done, &mut bench.world);
+    bench.settle();
+    assert_eq!(bench.world.acks.len(), 1);
+}
