@@ -44,6 +44,9 @@ pub const TAIL_CACHE_LEN: usize = 16 << 20;
 /// Bytes kept of what was read from the disk, per log. The longest unused go first.
 pub const READ_CACHE_LEN: usize = 2 << 20;
 
+/// Reads that failed and are remembered, per log. Beyond it the oldest are forgotten, and tried again when wanted.
+pub const FAILED_READS_MAX: usize = 1024;
+
 /// Longest read of neighbouring entries, unless one entry alone is longer. Bytes.
 pub const READ_LEN_MAX: usize = 1 << 20;
 

@@ -220,10 +220,13 @@ impl Log {
     /// within `READ_LEN_MAX`). Returns the token that `ReadDone` will carry, or an error if the place is not in the log.
     pub fn read(&mut self, first: EntryPlace, last: EntryPlace) -> Result<u64, StorageError> {
         let missing = StorageError { from: first.position, to: last.end() };
-        let segment = *self.segments.at(first.position).ok_or(missing)?;
-        if last.end() > segment.end() || last.end() < first.end() {
-            return Err(missing);
-        }
+        let segment = match self.segments.at(first.position) {
+            Some(segment) if last.end() <= segment.end() && last.end() >= first.end() => *segment,
+            _ => {
+                self.reads.note_failed(missing);
+                return Err(missing);
+            }
+        };
         let token = next(&mut self.next_token);
         self.reads.start(token, segment, first.position, last.end());
         Ok(token)
@@ -232,7 +235,9 @@ impl Log {
     /// Whether neighbours may share one `read`.
     pub fn may_read_together(&self, first: EntryPlace, last: EntryPlace) -> bool {
         let near = last.end().0.checked_sub(first.position.0).is_some_and(|len| len <= READ_LEN_MAX as u64);
-        near && self.segments.at(first.position).is_some_and(|segment| last.end() <= segment.end())
+        let is_whole = !self.reads.has_failed(first) && !self.reads.has_failed(last);
+        near && is_whole
+            && self.segments.at(first.position).is_some_and(|segment| last.end() <= segment.end())
     }
 
     /// The file that holds `position`, and where in it. Bytes.

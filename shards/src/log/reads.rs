@@ -8,7 +8,7 @@ use super::format::{ENVELOPE_LEN, Envelope, FRAME_LEN, Frame, Identity, ItemKind
 use super::segments::Segment;
 use super::state::StorageError;
 use crate::ids::Position;
-use crate::limits::BLOCK_LEN;
+use crate::limits::{BLOCK_LEN, FAILED_READS_MAX};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Reads that are out, and what the last ones brought.
@@ -20,6 +20,8 @@ pub(super) struct Reads {
     /// Memory of the cached runs. Bytes.
     len: usize,
     limit: usize,
+    /// What could not be read lately: a run of several entries is read again one by one, a lone entry counts as damaged.
+    failed: VecDeque<StorageError>,
     defect: Defect,
 }
 
@@ -49,6 +51,7 @@ impl Reads {
             cached: VecDeque::new(),
             len: 0,
             limit,
+            failed: VecDeque::new(),
             defect,
         }
     }
@@ -61,6 +64,19 @@ impl Reads {
         let offset = start.0 - segment.start.0;
         self.out.insert(token, Run { segment, start, first, to });
         self.waiting.push_back(DiskOp::Read { token, file: segment.file, offset, len: len as usize });
+    }
+
+    /// Whether a read that failed lately touched this place: then it is better read alone.
+    pub fn has_failed(&self, place: EntryPlace) -> bool {
+        self.failed.iter().any(|range| range.from <= place.position && place.end() <= range.to)
+    }
+
+    /// Remembers what cannot be read; beyond `FAILED_READS_MAX` the oldest is forgotten, and would be tried again.
+    pub fn note_failed(&mut self, range: StorageError) {
+        if self.failed.len() == FAILED_READS_MAX {
+            self.failed.pop_front();
+        }
+        self.failed.push_back(range);
     }
 
     pub fn poll_op(&mut self) -> Option<DiskOp> {
@@ -82,7 +98,9 @@ impl Reads {
     pub fn finish(&mut self, token: u64, data: Option<AlignedBuffer>) -> Option<Result<(), StorageError>> {
         let run = self.out.remove(&token)?;
         let Some(buffer) = data.filter(|buffer| run.start.0 + buffer.len() as u64 >= run.to.0) else {
-            return Some(Err(StorageError { from: run.first, to: run.to }));
+            let failed = StorageError { from: run.first, to: run.to };
+            self.note_failed(failed);
+            return Some(Err(failed));
         };
         let entries = whole_entries(&run, buffer.as_slice());
         self.len += buffer.len();
@@ -96,7 +114,10 @@ impl Reads {
     /// The entry at a place, if it was read lately. An error if it is not whole.
     pub fn entry(&self, place: EntryPlace) -> Result<Option<EntryView<'_>>, StorageError> {
         let holds = |cached: &&CachedRun| cached.run.first <= place.position && place.end() <= cached.run.to;
-        let Some(cached) = self.cached.iter().rev().find(holds) else { return Ok(None) };
+        let Some(cached) = self.cached.iter().rev().find(holds) else {
+            let lone = StorageError { from: place.position, to: place.end() };
+            return if self.failed.contains(&lone) { Err(lone) } else { Ok(None) };
+        };
         let from = (place.position.0 - cached.run.start.0) as usize;
         let item = &cached.buffer.as_slice()[from..];
         let body = &item[FRAME_LEN..FRAME_LEN + place.len as usize];
