@@ -56,6 +56,13 @@ impl ProgressChange {
 
     /// Whether every sequence is one that a stream or consumer can have.
     fn is_sane(&self) -> bool {
+        let least = match *self {
+            ProgressChange::Delivered { consumer_seq, stream_seq, .. } => consumer_seq.min(stream_seq),
+            ProgressChange::Redelivered { stream_seq, .. } | ProgressChange::GivenUp { stream_seq, .. } => {
+                stream_seq
+            }
+            _ => 1,
+        };
         let (a, b) = match *self {
             ProgressChange::Delivered { consumer_seq, stream_seq, count, .. } => {
                 (consumer_seq.saturating_add(count), stream_seq.saturating_add(count))
@@ -68,7 +75,7 @@ impl ProgressChange {
             | ProgressChange::Dropped { stream_seq } => (stream_seq, 0),
             ProgressChange::Purged { first, next } => (first, next),
         };
-        a.max(b) <= SEQUENCE_MAX
+        least > 0 && a.max(b) <= SEQUENCE_MAX
     }
 }
 
@@ -163,7 +170,7 @@ pub fn decode(bytes: &[u8], mut apply: impl FnMut(u64, ProgressChange)) -> Resul
     let mut context = Context::default();
     while reader.remaining() > 0 {
         let change = context.decode(&mut reader)?;
-        if !change.is_sane() {
+        if !change.is_sane() || number + change.units() > SEQUENCE_MAX {
             return Err(Malformed);
         }
         apply(number, change);
