@@ -6,7 +6,7 @@ use super::fixture_test::*;
 use super::request::Request;
 use crate::ids::{AccountId, GroupId};
 use crate::rejection::Rejection;
-use crate::stream::config::{Storage, StreamConfig};
+use crate::stream::config::{ServerLimits, Storage, StreamConfig};
 use crate::time::WallTime;
 
 fn create(config: StreamConfig) -> Request {
@@ -102,10 +102,12 @@ fn a_crash_between_the_entries_of_catalog_and_group_is_healed() {
 #[test]
 fn a_group_that_the_catalog_does_not_know_is_left_alone() {
     let mut bench = Bench::new();
+    let mut config = config("LOST");
+    config.complete(&ServerLimits::default(), false).expect("a configuration like others");
     let message = ShardMessage::CreateGroup {
         group: GroupId(77),
         account: AccountId::GLOBAL,
-        config: Box::new(config("LOST")),
+        config: Box::new(config),
         created: WallTime(1),
     };
     bench.shard.handle_message(bench.now, message, &mut bench.world);

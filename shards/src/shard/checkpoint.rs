@@ -30,7 +30,9 @@ impl Engine {
     /// Goes on with a checkpoint, or starts one if the log wants it. True if there is more to do at once.
     pub fn step_checkpoint(&mut self, now: Now) -> bool {
         if self.checkpoint.is_none() && self.log.wants_checkpoint(now.monotonic) && !self.has_failed {
-            let applied = self.in_flight.front().map_or(self.log.committed(), |entry| entry.place.position);
+            // Entries of streams in memory have no place in the log.
+            let mut logged = self.in_flight.iter().filter(|entry| entry.memory.is_none());
+            let applied = logged.next().map_or(self.log.committed(), |entry| entry.place.position);
             self.log.begin_checkpoint(applied.min(self.log.committed()));
             let mut groups: Vec<GroupId> = self.groups.keys().copied().collect();
             groups.sort_unstable();

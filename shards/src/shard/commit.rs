@@ -2,7 +2,7 @@
 
 use super::answer::{Advisory, Answer, PubAcks};
 use super::engine::Engine;
-use super::group::{After, InFlight, Machine};
+use super::group::{After, InFlight, Machine, Pending};
 use super::outputs::Outputs;
 use super::request::ReplyTo;
 use super::{CATALOG_SHARD, LOG_FAILED, ShardMessage};
@@ -18,9 +18,6 @@ use crate::time::Now;
 impl Engine {
     /// Applies what is committed. True if there was anything.
     pub fn commit(&mut self, now: Now, out: &mut impl Outputs) -> bool {
-        if self.log.is_poisoned() && !self.has_failed {
-            self.fail(now, out);
-        }
         let committed = self.log.committed();
         let mut any = false;
         while let Some(entry) = self.in_flight.pop_front_if(|entry| entry.end <= committed) {
@@ -31,8 +28,12 @@ impl Engine {
             self.commit_entry(now, entry, out);
             any = true;
         }
+        // What was synced before the failure is committed all the same, and memory does not rest on the log.
+        if self.log.is_poisoned() && !self.has_failed {
+            self.fail(now, out);
+        }
         for refused in std::mem::take(&mut self.refused) {
-            self.abandon(refused, out);
+            self.abandon(now, refused, out);
             any = true;
         }
         any
@@ -128,7 +129,8 @@ impl Engine {
                 }
             }
             After::GroupDeleted => {
-                if let Some(gone) = self.groups.remove(&id) {
+                let gone = self.groups.remove(&id);
+                if let Some(gone) = &gone {
                     if let Some(deadline) = gone.deadline {
                         self.timers.remove(&(deadline, id));
                     }
@@ -139,6 +141,12 @@ impl Engine {
                 self.pushers.retain(|(group, _)| *group != id);
                 self.lazy.remove(&id);
                 out.send(CATALOG_SHARD, ShardMessage::GroupDeleted { group: id });
+                // Requests of this turn hear that the stream is gone.
+                for pending in gone.into_iter().flat_map(|gone| gone.pending) {
+                    if let Pending::After(after) = pending {
+                        self.perform(now, id, after, out);
+                    }
+                }
             }
             After::ConsumerCreated { to, name, is_fresh } => {
                 self.consumer_created(now, id, &to, &name, is_fresh, out)
@@ -165,7 +173,7 @@ impl Engine {
     fn fail(&mut self, now: Now, out: &mut impl Outputs) {
         self.has_failed = true;
         for entry in std::mem::take(&mut self.in_flight) {
-            self.abandon(entry, out);
+            self.abandon(now, entry, out);
         }
         for group in self.groups.values_mut() {
             group.flying = 0;
@@ -181,7 +189,7 @@ impl Engine {
     }
 
     /// Tells everybody who waits for an entry that its outcome is unknown.
-    fn abandon(&mut self, entry: InFlight, out: &mut impl Outputs) {
+    fn abandon(&mut self, now: Now, entry: InFlight, out: &mut impl Outputs) {
         let failed = || Rejection::StreamStoreFailed(LOG_FAILED.into());
         for (core, acks) in &entry.acks {
             let mut at = acks.stream_len as usize;
@@ -194,7 +202,7 @@ impl Engine {
             }
         }
         for after in entry.after {
-            self.abandon_after(entry.group, after, out);
+            self.abandon_after(now, entry.group, after, out);
         }
     }
 
@@ -209,15 +217,17 @@ impl Engine {
     }
 
     /// Tells whoever waits for something that its outcome is unknown.
-    pub fn abandon_after(&mut self, id: GroupId, after: After, out: &mut impl Outputs) {
+    pub fn abandon_after(&mut self, now: Now, id: GroupId, after: After, out: &mut impl Outputs) {
         let failed = || Rejection::StreamStoreFailed(LOG_FAILED.into());
         match after {
             After::Duplicate { to, .. } | After::Refused { to, .. } => self.refuse(id, &to, failed(), out),
             // An awaited consumer ack: silence lets the client ask again.
             After::Answer(_, answer) if matches!(*answer, Answer::Empty) => {}
-            After::Answer(to, _) | After::Serve(to, _) | After::ConsumerCreated { to, .. } => {
+            After::Answer(to, _) | After::ConsumerCreated { to, .. } => {
                 out.answer(&to, Answer::Rejected(failed()));
             }
+            // Readers go on; whatever wants to change something is refused by the log.
+            After::Serve(..) => self.perform(now, id, after, out),
             After::ConsumerDeleted { to: Some(to), .. } => out.answer(&to, Answer::Rejected(failed())),
             After::ConsumerDeleted { to: None, .. }
             | After::Fetch { .. }

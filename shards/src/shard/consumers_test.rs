@@ -57,15 +57,15 @@ fn progress_is_logged_within_fifty_milliseconds() {
     let (mut bench, group, acks) = bench();
     bench.hot(group, &[ack(&acks[0], "", b"+ACK")]);
     bench.settle();
-    let written = bench.shard.figures().writes;
+    let written = bench.shard.figures().appended;
     let due = bench.shard.poll_timeout().expect("progress waits");
     assert!(due - bench.now.monotonic <= Duration::from_millis(50));
     bench.pass(Duration::from_millis(49));
     bench.settle();
-    assert_eq!(bench.shard.figures().writes, written, "it waits for company");
+    assert_eq!(bench.shard.figures().appended, written, "it waits for company");
     bench.pass(Duration::from_millis(1));
     bench.settle();
-    assert!(bench.shard.figures().writes > written);
+    assert!(bench.shard.figures().appended > written);
     bench.crash();
     assert_eq!(acked(&mut bench, group), (1, 2));
 }

@@ -215,7 +215,7 @@ impl Engine {
                 self.mark_dirty(group);
             }
             ShardMessage::DeleteGroup { group } => self.delete_group(group, out),
-            to_catalog => self.handle_catalog_message(to_catalog, out),
+            to_catalog => self.handle_catalog_message(now, to_catalog, out),
         }
     }
 
@@ -305,11 +305,13 @@ impl Engine {
         }
     }
 
-    fn handle_catalog_message(&mut self, message: ShardMessage, out: &mut impl Outputs) {
+    fn handle_catalog_message(&mut self, now: Now, message: ShardMessage, out: &mut impl Outputs) {
         let Some(catalog) = &mut self.catalog else { return };
         for change in catalog.handle_message(message, out) {
             self.propose_catalog(change);
         }
+        // An operation may have ended.
+        self.serve_waiting_catalog(now, out);
     }
 
     /// Has a change of the catalog written.

@@ -30,7 +30,7 @@ fn after_a_failed_sync_publishes_are_refused_and_reads_go_on() {
     bench.disk.fail = true;
     bench.settle();
     assert!(is_store_failed(bench.answer("p")), "in flight when the write failed");
-    assert!(bench.is_answered("behind"));
+    assert!(matches!(bench.answer("behind"), Answer::Message(_)));
     bench.publish(group, "s.a", 1);
     bench.settle();
     assert!(is_store_failed(bench.answer("p")), "published afterwards");

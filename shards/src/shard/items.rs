@@ -69,13 +69,14 @@ impl Engine {
         };
         let Some(group) = self.groups.get_mut(&item.group) else {
             // Deleted while the publish was under way: nobody captures the subject any more.
-            out.answer(
-                &reply_to(batch, item, chunk),
-                Answer::NoResponders { subject: publish.subject.into() },
-            );
+            no_responders(batch, item, chunk, out);
             return true;
         };
         let Machine::Stream(stream) = &mut group.machine else { return true };
+        if stream.is_leaving {
+            no_responders(batch, item, chunk, out);
+            return true;
+        }
         let mut has_room = true;
         if stream.stream.config().storage == Storage::File {
             let len = publish.subject.len() + publish.headers.len() + publish.payload.len();

@@ -193,7 +193,7 @@ impl Engine {
             }
         }
         if self.has_failed && self.is_lost(id, &after) {
-            return self.abandon_after(id, after, out);
+            return self.abandon_after(now, id, after, out);
         }
         self.perform(now, id, after, out);
     }
