@@ -1,6 +1,6 @@
 //! Core NATS: subjects, queue groups, requests and headers.
 
-use async_nats::{HeaderMap, RequestErrorKind, Subscriber};
+use async_nats::{Client, HeaderMap, RequestErrorKind, Subscriber};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use millrace_clients_async_nats::{connect, name, next};
@@ -10,7 +10,7 @@ async fn a_wildcard_subscription_gets_what_matches_and_nothing_else() {
     let (subscriber, publisher, subject) = (connect().await, connect().await, name("core"));
     let mut one_token = subscriber.subscribe(format!("{subject}.*.end")).await.unwrap();
     let mut the_rest = subscriber.subscribe(format!("{subject}.a.>")).await.unwrap();
-    round_trip(&subscriber).await;
+    reaches(&publisher, &subscriber).await;
 
     for rest in ["a.end", "b.end", "a.b.end", "a", "a.b.c", "last.end", "a.last"] {
         publisher.publish(format!("{subject}.{rest}"), rest.into()).await.unwrap();
@@ -42,7 +42,7 @@ async fn one_member_of_a_queue_group_gets_each_message() {
         let client = connect().await;
         let member = client.queue_subscribe(subject.clone(), "workers".into()).await.unwrap();
         let end = client.subscribe(format!("{subject}.end")).await.unwrap();
-        round_trip(&client).await;
+        reaches(&publisher, &client).await;
         members.push((client, member, end));
     }
     for number in 0..400 {
@@ -51,11 +51,10 @@ async fn one_member_of_a_queue_group_gets_each_message() {
     publisher.publish(format!("{subject}.end"), "".into()).await.unwrap();
 
     let mut received = Vec::new();
-    for (client, mut member, mut end) in members {
+    for (_client, mut member, mut end) in members {
         next(&mut end).await;
         // What came before the end is in the client already; the drained subscription ends behind it.
         member.drain().await.unwrap();
-        round_trip(&client).await;
         let part: Vec<usize> = member.map(|message| number(&message.payload)).collect().await;
         assert!(!part.is_empty(), "every member gets a part");
         received.extend(part);
@@ -68,7 +67,7 @@ async fn one_member_of_a_queue_group_gets_each_message() {
 async fn a_request_is_answered_by_its_responder() {
     let (responder, client, subject) = (connect().await, connect().await, name("core"));
     let mut requests = responder.subscribe(subject.clone()).await.unwrap();
-    round_trip(&responder).await;
+    reaches(&client, &responder).await;
     tokio::spawn(async move {
         while let Some(request) = requests.next().await {
             let answer = text(&request.payload).to_uppercase();
@@ -92,7 +91,7 @@ async fn a_request_without_responders_fails_at_once() {
 async fn headers_arrive_as_they_were_sent() {
     let (subscriber, client, subject) = (connect().await, connect().await, name("core"));
     let mut subscription = subscriber.subscribe(subject.clone()).await.unwrap();
-    round_trip(&subscriber).await;
+    reaches(&client, &subscriber).await;
     let mut headers = HeaderMap::new();
     headers.insert("Trace", "a b: c");
     headers.append("Many", "one");
@@ -113,15 +112,26 @@ async fn a_large_payload_arrives_whole() {
     let (subscriber, client, subject) = (connect().await, connect().await, name("core"));
     let payload: Vec<u8> = (0..client.server_info().max_payload).map(|index| (index % 251) as u8).collect();
     let mut subscription = subscriber.subscribe(subject.clone()).await.unwrap();
-    round_trip(&subscriber).await;
+    reaches(&client, &subscriber).await;
     client.publish(subject, payload.clone().into()).await.unwrap();
     assert_eq!(next(&mut subscription).await.payload, payload);
 }
 
-/// Waits until the broker handled everything sent before. This client's `flush` only empties its own buffer.
-async fn round_trip(client: &async_nats::Client) {
-    let refused = client.request(client.new_inbox(), "".into()).await.unwrap_err();
-    assert_eq!(refused.kind(), RequestErrorKind::NoResponders);
+/// Waits until `publisher` reaches what `subscriber` has subscribed to. This client's `flush` only empties its own buffer, so
+/// the publisher asks the subscriber until there is somebody who answers.
+async fn reaches(publisher: &Client, subscriber: &Client) {
+    let subject = subscriber.new_inbox();
+    let mut question = subscriber.subscribe(subject.clone()).await.unwrap();
+    let answer = async {
+        let reply = next(&mut question).await.reply.unwrap();
+        subscriber.publish(reply, "".into()).await.unwrap();
+    };
+    let ask = async {
+        while let Err(refused) = publisher.request(subject.clone(), "".into()).await {
+            assert_eq!(refused.kind(), RequestErrorKind::NoResponders);
+        }
+    };
+    tokio::join!(answer, ask);
 }
 
 /// The payloads up to `last`.
