@@ -1,0 +1,12 @@
+//! What an acknowledgement promises, tried from outside on a running broker: kill -9, power cuts, full disks, restarts.
+//!
+//! `tests/durability/run` runs these; the broker is the one of `MILLRACE`, or the one that cargo built with the tests.
+
+mod kill;
+mod ledger;
+mod load;
+mod publication;
+#[path = "../support/mod.rs"]
+mod support;
+mod trial;
+mod worker;
