@@ -5,6 +5,7 @@
 mod kill;
 mod ledger;
 mod load;
+mod power_cut;
 mod publication;
 #[path = "../support/mod.rs"]
 mod support;

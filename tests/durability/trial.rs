@@ -92,11 +92,6 @@ impl Trial {
 }
 
 impl Load {
-    /// No connection sends more; they hear what the broker still says.
-    pub fn stop(&self) {
-        self.stop.set();
-    }
-
     /// All messages are sent and acked, or the connections ended.
     pub fn is_over(&self) -> bool {
         self.publishers.iter().all(JoinHandle::is_finished)
