@@ -1,0 +1,74 @@
+//! What guests cost that do nothing.
+
+use crate::support::broker::Broker;
+use crate::support::folder::Folder;
+use crate::support::nats::Client;
+use crate::support::{pause, setting, skipped};
+use serde_json::json;
+use std::time::Duration;
+
+const CONNECTIONS: u64 = 5000;
+const STREAMS: u64 = 5000;
+
+/// Bytes of proportional memory each.
+const CONNECTION_MAX: u64 = 4 << 10;
+const STREAM_MAX: u64 = 2 << 10;
+
+/// Share of one core, in percent.
+const CPU_MAX: f64 = 0.5;
+
+/// Measured over `MILLRACE_IDLE` seconds, 20 by default.
+#[test]
+#[ignore = "runs a broker: tests/durability/run"]
+fn five_thousand_idle_connections_and_streams_cost_next_to_nothing() {
+    let open_files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    if open_files.current.is_some_and(|limit| limit < CONNECTIONS + 1000) {
+        return skipped("idle costs", "too few files may be open (ulimit -n)");
+    }
+    println!("fixed memory   executors     Pss KiB   anonymous KiB");
+    for executors in [1, 2, 4] {
+        let folder = Folder::new("idle-fixed");
+        let broker = Broker::start(folder.path(), executors);
+        settle();
+        let (pss, anonymous) = (broker.memory() >> 10, broker.memory_field("Pss_Anon:") >> 10);
+        println!("               {executors:>9} {pss:>11} {anonymous:>15}");
+        broker.terminate();
+    }
+
+    let folder = Folder::new("idle");
+    let broker = Broker::start(folder.path(), 2);
+    let mut client = Client::connect(broker.port).expect("a running broker");
+    settle();
+    let empty = broker.memory();
+    for number in 0..STREAMS {
+        client.create_stream(&format!("stream-{number}"), &json!({}));
+    }
+    settle();
+    let with_streams = broker.memory();
+    let mut guests = Vec::new();
+    for number in 0..CONNECTIONS {
+        let mut guest = Client::open(broker.port).expect("a running broker");
+        guest.send(b"CONNECT {\"verbose\":false}\r\n");
+        guest.subscribe(&format!("idle.{number}"), 1);
+        guest.flush().expect("an open connection");
+        guests.push(guest);
+    }
+    client.ping().expect("an open connection");
+    settle();
+    let with_both = broker.memory();
+    let time = Duration::from_secs(setting("MILLRACE_IDLE", 20));
+    let before = broker.cpu_time();
+    pause(time);
+    let cpu = 100.0 * (broker.cpu_time() - before).as_secs_f64() / time.as_secs_f64();
+    let (stream, connection) = ((with_streams - empty) / STREAMS, (with_both - with_streams) / CONNECTIONS);
+    println!("{STREAMS} streams      {stream} B each, at most {STREAM_MAX}");
+    println!("{CONNECTIONS} connections  {connection} B each, at most {CONNECTION_MAX}");
+    println!("idle over {time:?}  {cpu:.2} % of a core, at most {CPU_MAX}");
+    broker.terminate();
+    assert!(stream <= STREAM_MAX && connection <= CONNECTION_MAX && cpu < CPU_MAX);
+}
+
+/// Work that was begun comes to its end.
+fn settle() {
+    pause(Duration::from_secs(2));
+}
