@@ -44,6 +44,9 @@ pub const SPARE_BATCH_ITEMS_MAX: usize = 16_384;
 /// Memory of a mail between cores that is kept for the next one. Bytes. Beyond it: freed.
 pub const SPARE_MAIL_BYTES_MAX: usize = 256 << 10;
 
+/// Empty mails that are kept for use, per other core. Beyond it: freed.
+pub const SPARE_MAILS_MAX: usize = 8;
+
 /// How often a message for a queue group is passed on to another core because the group's members have just gone. Beyond it
 /// the message is dropped and counted.
 pub const QUEUE_HOPS_MAX: u8 = 3;

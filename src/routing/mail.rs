@@ -90,6 +90,11 @@ pub struct MailMessage<'a> {
 }
 
 impl CoreMail {
+    /// Whether it tells of no event.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.messages.messages.is_empty()
+    }
+
     /// Makes it a mail that says nothing, keeping a usual amount of memory.
     pub fn clear(&mut self) {
         self.changes.clear();
