@@ -129,7 +129,7 @@ pub const CONSUMER_LIST_PAGE: usize = 256;
 /// Entries behind the one that is wanted that are read with it, if they lie near.
 pub const READ_AHEAD_ENTRIES: usize = 64;
 
-/// Lists for pub acks that a shard keeps for reuse.
+/// Lists for pub acks, and for what groups have pending, that a shard keeps for reuse. Beyond it: freed.
 pub const SPARE_LISTS_MAX: usize = 64;
 
 const _: () = assert!(MAX_PAYLOAD_MAX as u64 <= SEGMENT_LEN / 4);

@@ -67,6 +67,8 @@ pub(super) struct Engine {
     /// Spare lists for pub acks.
     pub spare_acks: Vec<PubAcks>,
     pub spare_lists: Vec<Vec<(crate::ids::CoreId, PubAcks)>>,
+    /// Spare memory for what groups have pending: a quiet group holds none.
+    pub spare_pending: Vec<(Vec<Pending>, Vec<u8>)>,
     /// Waiters whose read could not start: they look again.
     pub unread: Vec<super::reads::Waiter>,
     pub clock: ClockWatch,
@@ -113,6 +115,7 @@ impl Engine {
             memory_used: 0,
             spare_acks: Vec::new(),
             spare_lists: Vec::new(),
+            spare_pending: Vec::new(),
             unread: Vec::new(),
             clock: ClockWatch::default(),
             refused: Vec::new(),

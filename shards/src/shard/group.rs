@@ -141,6 +141,16 @@ impl Group {
         }
     }
 
+    /// Has memory for what will be pending.
+    pub fn take_memory(&mut self, spare: &mut Vec<(Vec<Pending>, Vec<u8>)>) {
+        if self.pending.capacity() == 0
+            && self.bodies.capacity() == 0
+            && let Some((pending, bodies)) = spare.pop()
+        {
+            (self.pending, self.bodies) = (pending, bodies);
+        }
+    }
+
     /// Adds a change whose body `write` appends.
     pub fn push_change(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bodies.len();

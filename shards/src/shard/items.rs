@@ -72,6 +72,7 @@ impl Engine {
             no_responders(batch, item, chunk, out);
             return true;
         };
+        group.take_memory(&mut self.spare_pending);
         let Machine::Stream(stream) = &mut group.machine else { return true };
         if stream.is_leaving {
             no_responders(batch, item, chunk, out);

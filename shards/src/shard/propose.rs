@@ -8,7 +8,7 @@ use super::stream_group::StreamGroup;
 use crate::change::ChangeKind;
 use crate::encoding::Write;
 use crate::ids::{CoreId, EntryIndex, GroupId, Position, StreamSeq};
-use crate::limits::{ENTRY_LEN_MAX, PROGRESS_LEN_MAX, PROGRESS_WAIT_MAX};
+use crate::limits::{ENTRY_LEN_MAX, PROGRESS_LEN_MAX, PROGRESS_WAIT_MAX, SPARE_LISTS_MAX};
 use crate::log::entry::{self, EntryBuilder, EntryPlace, EntryStart};
 use crate::stream::admit::Publish;
 use crate::time::{Instant, Now};
@@ -96,6 +96,7 @@ impl Engine {
     pub fn log_progress(&mut self, group: GroupId) {
         self.lazy.remove(&group);
         let Some(known) = self.groups.get_mut(&group) else { return };
+        known.take_memory(&mut self.spare_pending);
         let Group { machine, pending, bodies, .. } = &mut **known;
         let Machine::Stream(stream) = machine else { return };
         stream.lazy_since = None;
@@ -130,7 +131,7 @@ impl Engine {
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.is_dirty = false;
         let mut pending = std::mem::take(&mut group.pending);
-        let bodies = std::mem::take(&mut group.bodies);
+        let mut bodies = std::mem::take(&mut group.bodies);
         let is_memory = matches!(&group.machine, Machine::Stream(s) if s.is_memory());
         let mut run = Run::default();
         for at in 0..pending.len() {
@@ -167,16 +168,10 @@ impl Engine {
                 }
             }
         }
-        // Give the emptied lists back for the next turn.
-        let Some(group) = self.groups.get_mut(&id) else { return };
-        if group.pending.is_empty() {
-            pending.clear();
-            group.pending = pending;
-        }
-        if group.bodies.is_empty() {
-            let mut bodies = bodies;
-            bodies.clear();
-            group.bodies = bodies;
+        pending.clear();
+        bodies.clear();
+        if self.spare_pending.len() < SPARE_LISTS_MAX {
+            self.spare_pending.push((pending, bodies));
         }
     }
 
