@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 #[derive(clap::Args, Debug)]
 pub struct Settings {
-    /// The server, as nats://[user:pass@]host[:port]
+    /// The server, as nats://HOST:PORT or nats://USER:PASS@HOST:PORT
     #[arg(long, visible_alias = "url", default_value = "nats://127.0.0.1:4222")]
     server: Address,
     /// Publishes of one connection that wait for their acknowledgement
