@@ -21,8 +21,11 @@ const RINGS: u64 = 3;
 /// Below this glommio refuses to start. Bytes.
 const MEMLOCK_MIN: u64 = 512 << 10;
 
-/// How long tasks run before completions are looked at. glommio's own 100 ms would be the latency of everything.
-const PREEMPT_TIMER: Duration = Duration::from_micros(500);
+/// How long tasks may run before glommio wants to look at completions. Longer than any of ours: the loop of a core gives
+/// way after each turn, and the tasks of the disks are short. It must never fire, for glommio 0.9 goes to sleep for good,
+/// runnable tasks or not, when it fires between arming it and running the first task; with 500 µs, a busy machine that
+/// takes the CPU away at that place is enough.
+const PREEMPT_TIMER: Duration = Duration::from_secs(10);
 
 /// Operations that each ring of an executor takes at once.
 const RING_DEPTH: usize = 256;
