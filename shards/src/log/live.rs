@@ -475,9 +475,11 @@ impl Log {
             return;
         }
         let closing = self.state != State::Open;
-        self.writer.write_mark(self.sync.synced(), if closing { FLAG_CLOSED } else { 0 });
+        let is_written = self.writer.write_mark(self.sync.synced(), if closing { FLAG_CLOSED } else { 0 });
         if closing {
-            self.state = State::Closing(Some(self.writer.end()));
+            // In a full segment there is no last mark: the next start copies the unmarked tail.
+            let end = if is_written { self.writer.end() } else { self.sync.synced() };
+            self.state = State::Closing(Some(end));
         }
     }
 

@@ -235,19 +235,20 @@ impl Writer {
         self.last_mark = mark;
     }
 
-    /// Seals a write without items that carries `mark`. Without room for it in the segment there is none until the next
-    /// segment's header carries it.
-    pub fn write_mark(&mut self, mark: Position, flags: u16) {
+    /// Seals a write without items that carries `mark`. False: without room for it in the segment there is none until the
+    /// next segment's header carries it.
+    pub fn write_mark(&mut self, mark: Position, flags: u16) -> bool {
         self.seal_building(mark, 0);
         self.last_mark = mark;
         if self.segment.end().0 - self.next.0 < BLOCK_LEN as u64 {
-            return;
+            return false;
         }
         let buffer = self.pool.take(BLOCK_LEN);
         self.building = Some(Building { start: self.next, buffer, used: ENVELOPE_LEN, items: 0 });
         let typical_len = self.typical_len;
         self.seal_building(mark, flags);
         self.typical_len = typical_len;
+        true
     }
 
     /// Begins `segment`: its header is the next write. The write that was being filled must be sealed.
