@@ -246,10 +246,13 @@ impl Engine {
         };
         group.next_index = EntryIndex(index.0 + 1);
         group.flying += 1;
-        let end = if group.flying > 1 || run.is_logged { group.end } else { Position(0) };
+        // An entry in memory comes behind those of its group that are in the log's queue, whatever is committed meanwhile.
+        let is_queued =
+            run.is_logged || group.flying > 1 && self.in_flight.iter().any(|entry| entry.group == id);
+        let end = if is_queued { group.end } else { Position(0) };
         let (acks, after) = self.answers_of(id, run, pending);
         let entry = InFlight { group: id, index, place, end, memory, acks, after };
-        if run.is_logged || end > self.log.committed() {
+        if is_queued {
             self.in_flight.push_back(entry);
         } else {
             self.immediate.push_back(entry);
