@@ -61,6 +61,8 @@ pub(super) struct Engine {
     pub checkpoint: Option<VecDeque<GroupId>>,
     pub has_failed: bool,
     pub is_closing: bool,
+    /// Closing has come so far that the log takes nothing more.
+    pub is_drained: bool,
     pub effects: Effects,
     /// Bytes of memory storage over all streams.
     pub memory_used: u64,
@@ -111,6 +113,7 @@ impl Engine {
             checkpoint: None,
             has_failed: false,
             is_closing: false,
+            is_drained: false,
             effects: Effects::default(),
             memory_used: 0,
             spare_acks: Vec::new(),

@@ -78,6 +78,11 @@ impl Engine {
             no_responders(batch, item, chunk, out);
             return true;
         }
+        if self.is_closing {
+            let rejection = Rejection::StreamStoreFailed(super::SHUTTING_DOWN.into());
+            refuse(stream.stream.config().name.clone(), batch, item, chunk, rejection, out);
+            return true;
+        }
         let mut has_room = true;
         if stream.stream.config().storage == Storage::File {
             let len = publish.subject.len() + publish.headers.len() + publish.payload.len();

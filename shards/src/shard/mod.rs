@@ -69,6 +69,9 @@ pub const CATALOG_SHARD: ShardId = ShardId(0);
 const LOG_FAILED: &str =
     "the log of this stream failed to write or sync; nothing more is stored until a restart";
 
+/// What clients hear who want something stored while the shard stops.
+const SHUTTING_DOWN: &str = "the server is shutting down";
+
 /// What a shard is opened with.
 #[derive(Clone, Debug)]
 pub struct ShardOptions {
@@ -226,6 +229,7 @@ impl Shard {
             engine.handle_items(now, out);
             let delivered_more = engine.deliver(now, out);
             let proposed = engine.propose(now, out);
+            engine.step_close();
             let checkpointing = engine.step_checkpoint(now);
             more = delivered_more || checkpointing || engine.has_pending();
             if !committed && !proposed && !checkpointing && !engine.has_pending() {

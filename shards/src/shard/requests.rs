@@ -19,7 +19,7 @@ impl Engine {
     /// Answers a request, or has its change written and answers when that is committed.
     pub fn serve_request(&mut self, now: Now, to: ReplyTo, request: Request, out: &mut impl Outputs) {
         if self.is_closing && is_change(&request) {
-            let rejection = Rejection::StreamStoreFailed("the server is shutting down".into());
+            let rejection = Rejection::StreamStoreFailed(super::SHUTTING_DOWN.into());
             return out.answer(&to, Answer::Rejected(rejection));
         }
         match request {

@@ -103,25 +103,37 @@ impl Engine {
         !self.dirty.is_empty() || !self.refused.is_empty() || !self.unread.is_empty()
     }
 
-    /// Stops: waiting pulls are told, progress is logged, the log is closed behind what is in flight.
+    /// Begins to stop: nothing new is taken, waiting pulls are told. What is admitted goes on until `step_close`.
     pub fn close(&mut self, now: Now, out: &mut impl Outputs) {
         if self.is_closing {
             return;
         }
         self.handle_items(now, out);
         self.is_closing = true;
-        let mut ids: Vec<GroupId> = self.groups.keys().copied().collect();
-        ids.sort_unstable();
-        for id in ids {
-            let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) else { continue };
+        for group in self.groups.values_mut() {
+            let Some(stream) = group.stream() else { continue };
             let (slots, _) = stream.all();
             for (_, slot) in slots {
                 slot.consumer.handle_shutdown(out);
             }
+        }
+    }
+
+    /// Ends the log once everything is applied and all progress is in it: applying may move consumers, too.
+    pub fn step_close(&mut self) {
+        let is_busy = !self.in_flight.is_empty() || !self.immediate.is_empty() || self.has_pending();
+        if !self.is_closing || self.is_drained || is_busy {
+            return;
+        }
+        let mut ids: Vec<GroupId> = self.groups.keys().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
             self.log_progress(id);
         }
-        self.propose(now, out);
-        self.log.close();
+        if !self.has_pending() {
+            self.is_drained = true;
+            self.log.close();
+        }
     }
 
     /// What is here, as clients count it.
