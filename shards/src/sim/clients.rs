@@ -288,18 +288,21 @@ impl Clients {
     }
 
     fn stream_told(&mut self, name: &str, info: StreamInfo) -> Verdict {
+        let of_this = |op: &Op| matches!(&op.kind, Kind::StreamUpdate(config) if config.name == name);
+        let is_changing = self.model.waiting().any(|(_, op)| of_this(op));
         if let Some(stream) = self.model.streams.get_mut(name) {
             if stream.deleted == Certainty::Yes {
                 return Err(format!("{name} is there again, and was deleted"));
             }
-            let possible = stream.config == info.config
-                || stream.maybe.iter().any(|config| config.is_same(&info.config))
-                || stream.config.is_same(&info.config);
-            if !possible && !self.model.is_damaged {
+            let is_possible = stream.maybe.iter().chain([&stream.config]).any(|c| c.is_same(&info.config));
+            if !self.model.is_damaged && !is_possible {
                 return Err(format!(
                     "{name} has a configuration that is not the last one: {:?}",
                     info.config
                 ));
+            }
+            if !is_changing {
+                stream.confirmed(&info.config);
             }
         }
         self.infos.insert(name.to_owned(), info);

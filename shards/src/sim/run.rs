@@ -3,7 +3,7 @@
 use super::clients::{Clients, unanswered};
 use super::defect::Defects;
 use super::disk::Faults;
-use super::model::{Certainty, Verdict};
+use super::model::{Certainty, StreamModel, Verdict};
 use super::node::Node;
 use super::op::Kind;
 use super::places::{Place, Places};
@@ -12,6 +12,7 @@ use super::workload::Workload;
 use crate::ids::{CoreId, GroupId};
 use crate::shard::Shard;
 use crate::time::Instant;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How a run is to be.
@@ -84,8 +85,8 @@ impl Run {
         let lives = self.random.between(2, 4);
         for life in 0..lives {
             self.work(OPERATIONS / lives)?;
-            let is_last = life + 1 == lives;
-            if self.random.percent(20) && (life > 0 || !is_last) && !self.is_faulty {
+            let must_crash = life + 1 == lives && self.places.crashes == 0;
+            if self.random.percent(20) && !must_crash && !self.is_faulty {
                 self.stop_and_start()?;
             } else {
                 self.crash_somewhere()?;
@@ -201,25 +202,41 @@ impl Run {
         self.node.crash(true);
         self.note(format_args!("clean stop"));
         self.boot();
-        self.until("the shards are open", |node| node.shards().all(Shard::is_serving))?;
-        let after = self.node.state_hashes();
-        self.until("the node serves", Node::is_settled)?;
+        let after = self.recovered_hashes()?;
         for (group, hash) in before {
-            let here = after.iter().find(|(g, _)| *g == group);
-            if here.is_none_or(|(_, h)| *h != hash) {
+            if after.get(&group) != Some(&hash) {
                 return Err(format!("a clean stop changes the state of group {group}"));
             }
         }
         Ok(())
     }
 
-    /// State of every group whose stream does not live in memory.
+    /// Starts, and takes the state of each shard the moment it has recovered.
+    fn recovered_hashes(&mut self) -> Result<BTreeMap<GroupId, u64>, String> {
+        let (mut hashes, mut open) = (BTreeMap::new(), BTreeSet::new());
+        let end = self.node.now + PATIENCE;
+        while !self.node.is_settled() {
+            if !self.node.step(end) {
+                return Err(format!("not within {PATIENCE:?}: the node serves"));
+            }
+            self.clients.hear(&mut self.node)?;
+            for shard in self.node.shards().filter(|shard| shard.is_serving()) {
+                if open.insert(shard.id()) {
+                    hashes.extend(shard.state_hashes());
+                }
+            }
+        }
+        Ok(hashes)
+    }
+
+    /// State of every group whose stream is in the log and not about to be changed by the catalog.
     fn lasting_hashes(&self) -> Vec<(GroupId, u64)> {
         let server = &self.node.cores[0].server;
-        let streams = self.clients.model.streams.iter().filter(|(_, s)| s.is_memory());
-        let memory: Vec<GroupId> = streams.filter_map(|(name, _)| Some(server.stream(name)?.group)).collect();
+        let is_lasting = |s: &StreamModel| !s.is_memory() && s.deleted == Certainty::No && s.maybe.is_empty();
+        let others = self.clients.model.streams.iter().filter(|(_, s)| !is_lasting(s));
+        let others: Vec<GroupId> = others.filter_map(|(name, _)| server.group_of(name)).collect();
         let hashes = self.node.state_hashes().into_iter();
-        hashes.filter(|(group, _)| !memory.contains(group)).collect()
+        hashes.filter(|(group, _)| !others.contains(group)).collect()
     }
 
     fn end_life(&mut self) {
