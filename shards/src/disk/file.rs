@@ -1,6 +1,5 @@
 //! One file, with direct I/O where the file system allows it.
 
-use super::blocking::seen_through;
 use super::detect::SyncMethod;
 use crate::limits::BLOCK_LEN;
 use glommio::GlommioError;
@@ -119,8 +118,8 @@ impl File {
 
     pub(super) async fn set_len(&self, len: u64) -> io::Result<()> {
         match self {
-            File::Direct(file) => seen_through(file.truncate(len)).await,
-            File::Buffered(file) => seen_through(file.truncate(len)).await,
+            File::Direct(file) => file.truncate(len).await,
+            File::Buffered(file) => file.truncate(len).await,
         }
         .map_err(io_error)
     }

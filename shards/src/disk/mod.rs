@@ -2,14 +2,12 @@
 //! May import: ids, limits, log (disk_op, buffer).
 //! Must not know: what the bytes mean, which operation follows which.
 
-mod blocking;
 pub mod detect;
 mod file;
 
 use crate::ids::ShardId;
 use crate::limits::BLOCK_LEN;
 use crate::log::disk_op::{AlignedBuffer, DiskData, DiskDone, DiskError, DiskOp, SegmentFile};
-use blocking::beside;
 use detect::SyncMethod;
 use file::File;
 use std::cell::{Cell, RefCell};
@@ -173,7 +171,7 @@ impl Directory {
         }
         zeros.close().await?;
         let directory = self.path.clone();
-        beside(move || sync_directory(&directory)).await?;
+        glommio::executor().spawn_blocking(move || sync_directory(&directory)).await?;
         Ok(DiskData::Nothing)
     }
 
@@ -196,13 +194,14 @@ impl Directory {
 async fn show_device(directory: &Path) -> io::Result<()> {
     let path = directory.join("device.tmp");
     let there = path.clone();
-    beside(move || {
-        std::fs::write(&there, [0; BLOCK_LEN])?;
-        std::fs::File::open(&there)?.sync_all()
-    })
-    .await?;
+    glommio::executor()
+        .spawn_blocking(move || {
+            std::fs::write(&there, [0; BLOCK_LEN])?;
+            std::fs::File::open(&there)?.sync_all()
+        })
+        .await?;
     File::open(&path, true, SyncMethod::WriteThenSync).await?.close().await?;
-    beside(move || std::fs::remove_file(path)).await
+    glommio::executor().spawn_blocking(move || std::fs::remove_file(path)).await
 }
 
 /// Name of a segment file in its shard's directory.
