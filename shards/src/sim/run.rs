@@ -302,6 +302,30 @@ impl Run {
         self.check_everything_came()?;
         self.audit()?;
         self.stop_and_start()?;
+        self.audit()?;
+        if self.seed % 4 == 0 { self.damage() } else { Ok(()) }
+    }
+
+    /// A bit of a stored message flips while the node is down: the message is never served again, the others are.
+    fn damage(&mut self) -> Verdict {
+        let model = &self.clients.model;
+        let payloads = model.live_streams().filter(|(_, s)| !s.is_memory()).flat_map(|(_, s)| s.seen());
+        let payloads = payloads.filter_map(|(_, id)| match &model.ops.get(&id)?.kind {
+            Kind::Publish(publish) if publish.payload.len() > 40 => Some(publish.payload[..17].to_vec()),
+            _ => None,
+        });
+        let payloads: Vec<Vec<u8>> = payloads.collect();
+        self.end_life();
+        self.node.crash(false);
+        for _ in 0..payloads.len().min(6) {
+            let pattern = self.random.pick(&payloads);
+            for disk in &mut self.node.disks {
+                disk.damage(pattern, pattern.len() - 1);
+            }
+        }
+        self.clients.model.is_damaged = true;
+        self.note(format_args!("bits of stored messages flip"));
+        self.start()?;
         self.audit()
     }
 

@@ -271,7 +271,12 @@ impl Workload {
         let extra =
             clients.model.live_consumers().map(|(key, _)| key.clone()).find(|(_, c)| c.starts_with("extra"));
         match (extra, self.random.below(3)) {
-            (Some((stream, consumer)), 0) => Some(Kind::ConsumerDelete { stream, consumer }),
+            (Some((stream, consumer)), 0) => {
+                let creates = |kind: &Kind| matches!(kind, Kind::ConsumerCreate { config, .. } if config.name == consumer);
+                // One that overtakes the deletion makes the consumer anew.
+                let is_changing = clients.model.waiting().any(|(_, op)| creates(&op.kind));
+                (!is_changing).then_some(Kind::ConsumerDelete { stream, consumer })
+            }
             (Some(key), 1) => {
                 let mut config = clients.model.consumers.get(&key)?.config.clone();
                 config.description = format!("changed by {}", clients.next_op());
