@@ -28,9 +28,10 @@ pub fn run(
     log.info("Closing existing clients");
     let span = options.lame_duck_duration - options.lame_duck_grace_period;
     let most = (span / u32::try_from(total).unwrap_or(u32::MAX)).min(PAUSE_MAX);
-    for core in shuffled(&clients)? {
+    let mut order = shuffled(&clients)?.into_iter().peekable();
+    while let Some(core) = order.next() {
         cores.tell(core, Letter::CloseOne);
-        if pause(at_least_half(most)?, notices, log)?.is_break() {
+        if order.peek().is_some() && pause(at_least_half(most)?, notices, log)?.is_break() {
             break;
         }
     }
