@@ -188,10 +188,8 @@ impl Clients {
                 self.model.end(id, Outcome::Done);
                 let key = (stream.clone(), consumer.clone());
                 self.backlog.insert(key.clone(), info.num_pending + info.num_ack_pending);
-                if let Some(model) = self.model.consumers.get(&key) {
-                    if model.deleted == Certainty::Yes {
-                        return Err(format!("{stream}/{consumer} is there again, and was deleted"));
-                    }
+                if self.model.consumers.get(&key).is_some_and(|model| model.deleted == Certainty::Yes) {
+                    return Err(format!("{stream}/{consumer} is there again, and was deleted"));
                 }
             }
             (Answer::Empty, Kind::Ack { stream, consumer, seq, consumer_seq, form, .. }) => {

@@ -12,12 +12,15 @@ const SLOTS: usize = 6;
 
 const LANES: [Lane; 3] = [Lane::Requests, Lane::Replies, Lane::Messages];
 
+/// Messages of one lane, with the time from which the receiver sees them.
+type Ring<M> = VecDeque<(Instant, CoreMessage<M>)>;
+
 /// All lanes between all cores.
 #[derive(Debug)]
 pub struct Rings<M> {
     cores: u16,
     /// By receiver, sender and lane.
-    lanes: BTreeMap<(CoreId, CoreId, usize), VecDeque<(Instant, CoreMessage<M>)>>,
+    lanes: BTreeMap<(CoreId, CoreId, usize), Ring<M>>,
     /// Lanes that had no room when they were asked.
     full: BTreeSet<(CoreId, CoreId, usize)>,
     /// Cores that are to look again, since there is room.
