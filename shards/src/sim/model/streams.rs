@@ -229,8 +229,28 @@ impl StreamModel {
         if last_seq < self.last_seen() {
             return Err(format!("{name} ends at {last_seq}; sequence {} was seen", self.last_seen()));
         }
+        self.check_gaps(model, name, &here, last_seq, now)?;
         self.check_duplicates(model, name, &here, now)?;
         self.check_limits(model, name, found)
+    }
+
+    /// Sequences have no gaps: one that is missing held a publish of unknown outcome that something removed.
+    fn check_gaps(
+        &self,
+        model: &Model,
+        name: &str,
+        here: &BTreeSet<u64>,
+        last_seq: u64,
+        now: WallTime,
+    ) -> Verdict {
+        let open: Vec<OpId> =
+            self.publishes.iter().copied().filter(|id| !self.of_op.contains_key(id)).collect();
+        let held = |seq| open.iter().any(|id| self.may_be_gone(model, seq, *id, now));
+        let mut missing = (1..=last_seq).filter(|seq| !here.contains(seq) && !self.seqs.contains_key(seq));
+        match missing.find(|seq| !held(*seq)) {
+            Some(seq) => Err(format!("{name} has a gap at {seq}")),
+            None => Ok(()),
+        }
     }
 
     /// Where a pub ack said that the original is, there it is.
