@@ -178,7 +178,13 @@ impl Connections {
             match connection.read(now, &mut budget, &mut self.blocks, server) {
                 Outcome::Enough => {}
                 Outcome::More => enqueue(connection, &mut self.reading),
-                Outcome::Gone(reason) => self.close(key, reason, server),
+                Outcome::Gone(reason) => {
+                    // A peer that closed only its half hears what was asked before.
+                    if reason == CloseReason::ClientClosed {
+                        self.write(now, key, server);
+                    }
+                    self.close(key, reason, server);
+                }
             }
         }
         !self.reading.is_empty()

@@ -36,13 +36,13 @@ impl Engine {
             let item = &batch.items[at];
             let chunk = &batch.chunks[item.chunk as usize][..];
             match item.kind {
+                // It could not be logged any more. Who published hears that the connection ends.
+                _ if self.is_closing => {}
                 ItemKind::Publish => {
                     if !self.handle_publish(now, batch, at, chunk, out) {
                         return at;
                     }
                 }
-                // What consumers hear now could not be logged any more.
-                _ if self.is_closing => {}
                 ItemKind::Ack => self.handle_ack(now, batch, item, chunk, out),
                 ItemKind::Fetch => self.handle_fetch(now, batch, item, chunk, out),
                 ItemKind::FlowControl => self.handle_flow_control(item, chunk),
