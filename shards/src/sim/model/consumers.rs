@@ -17,8 +17,6 @@ pub struct ConsumerModel {
     acks_sent: BTreeSet<u64>,
     /// Greatest one, for consumers that acknowledge everything up to a message.
     floor_sent: u64,
-    /// Greatest consumer sequence of an ack that was sent.
-    consumer_seq_sent: u64,
     /// Awaited acks that were answered, by stream sequence: the number of the answer among what its core sent.
     committed: BTreeMap<u64, u64>,
     committed_floor: Option<(u64, u64)>,
@@ -44,20 +42,19 @@ impl ConsumerModel {
         self.unacked.clear();
     }
 
-    pub fn ack_sent(&mut self, seq: u64, consumer_seq: u64) {
+    pub fn ack_sent(&mut self, seq: u64) {
         self.acks_sent.insert(seq);
         self.floor_sent = self.floor_sent.max(seq);
-        self.consumer_seq_sent = self.consumer_seq_sent.max(consumer_seq);
     }
 
     /// The ack of this message was awaited and answered.
     pub fn ack_answered(&mut self, seq: u64, consumer_seq: u64, sent: u64) {
         if self.config.ack_policy != AckPolicy::All {
             self.committed.entry(seq).or_insert(sent);
-        } else if consumer_seq >= self.consumer_seq_sent
+        } else if self.deliveries.last_key_value().is_none_or(|(last, _)| consumer_seq >= *last)
             && self.committed_floor.is_none_or(|(floor, _)| floor < seq)
         {
-            // One behind a later delivery's ack means nothing, and is answered all the same.
+            // One behind a later delivery that is done with means nothing, and is answered all the same.
             self.committed_floor = Some((seq, sent));
         }
     }

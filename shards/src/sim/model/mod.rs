@@ -99,11 +99,11 @@ impl Model {
                     consumer.deleted = consumer.deleted.max(Certainty::Maybe);
                 }
             }
-            Kind::Ack { stream, consumer, seq, consumer_seq, form, .. } => {
+            Kind::Ack { stream, consumer, seq, form, .. } => {
                 if let Some(consumer) = self.consumers.get_mut(&(stream.clone(), consumer.clone()))
                     && form.settles()
                 {
-                    consumer.ack_sent(*seq, *consumer_seq);
+                    consumer.ack_sent(*seq);
                 }
             }
             _ => {}
