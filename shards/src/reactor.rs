@@ -50,17 +50,6 @@ pub struct Next {
 /// time, when a turn has submitted something, and every `PASS_INTERVAL` while something is in flight.
 pub async fn run<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>) -> io::Result<()> {
     around.poller.add(around.mailbox.bell(), BELL)?;
-    let pulse = glommio::spawn_local(async {
-        loop {
-            glommio::timer::sleep(PULSE_INTERVAL).await;
-        }
-    });
-    let result = take_turns(engine, around).await;
-    pulse.cancel().await;
-    result
-}
-
-async fn take_turns<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>) -> io::Result<()> {
     let clock = Clock::start();
     let mut ready = Vec::new();
     let (mut now, mut last_pass) = (clock.now(), Instant::default());
@@ -102,10 +91,6 @@ fn query<T>(around: &mut Surroundings<T>, ready: &mut Vec<Ready>) -> io::Result<
     ready.retain(|one| one.token != BELL);
     Ok(any)
 }
-
-/// A timer that is always set: should glommio go to sleep over something runnable (docs/decisions/0004), it wakes a moment
-/// later instead of never.
-const PULSE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The number under which the bell is registered; sockets have others.
 pub const BELL: u64 = u64::MAX;
