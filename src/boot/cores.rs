@@ -119,6 +119,7 @@ fn shard_parts(wiring: &Wiring<'_>, shard: usize, place: &ShardDirectory) -> Res
             ..LogOptions::new(place.log_id, identity::seed().map_err(stopped)?)
         },
         memory_max: jetstream.max_memory.unwrap_or_else(three_quarters_of_memory) / shards as u64,
+        file_max: jetstream.max_file.map_or(u64::MAX, |max| max / shards as u64),
         defect: Defect::default(),
     };
     Ok(ShardParts { options, path, files })

@@ -11,6 +11,7 @@ use crate::ids::{CoreId, GroupId, Origin};
 use crate::log::entry::EntryView;
 use crate::rejection::Rejection;
 use crate::stream::Stream;
+use crate::stream::config::Storage;
 use crate::stream::effects::Effects;
 use crate::stream::place::{EntryPlace as StreamPlace, Place};
 use crate::time::Now;
@@ -49,7 +50,8 @@ impl Engine {
             self.effects.clear();
             match memory {
                 Some(bytes) => {
-                    let before = stream.stream.memory_used();
+                    // Counted since it was sealed; from now on the stream counts it.
+                    let before = stream.stream.memory_used() + bytes.len() as u64;
                     let place = stream.stream.next_memory_place(bytes.len());
                     apply_entry(&mut stream.stream, EntryView::trusted(&bytes), place, &mut self.effects);
                     stream.stream.keep_in_memory(place, bytes);
@@ -57,10 +59,12 @@ impl Engine {
                         (self.memory_used + stream.stream.memory_used()).saturating_sub(before);
                 }
                 None => {
+                    let before = file_bytes(&stream.stream);
                     let view = self.log.entry(place).ok().flatten();
                     let view = view.expect("an entry that was just committed is in the tail cache");
                     let place = StreamPlace { position: place.position, len: place.len };
                     apply_entry(&mut stream.stream, view, place, &mut self.effects);
+                    self.file_used = (self.file_used + file_bytes(&stream.stream)).saturating_sub(before);
                 }
             }
             stream.tell(&self.effects, out);
@@ -136,6 +140,7 @@ impl Engine {
                     }
                     if let Machine::Stream(stream) = &gone.machine {
                         self.memory_used = self.memory_used.saturating_sub(stream.stream.memory_used());
+                        self.file_used = self.file_used.saturating_sub(file_bytes(&stream.stream));
                     }
                 }
                 self.pushers.retain(|(group, _)| *group != id);
@@ -245,6 +250,11 @@ impl Engine {
         };
         out.answer(to, Answer::PublishRejected { stream, rejection });
     }
+}
+
+/// Bytes of a stream with file storage, as clients count them; 0 for memory storage.
+pub(super) fn file_bytes(stream: &Stream) -> u64 {
+    if stream.config().storage == Storage::File { stream.bytes() } else { 0 }
 }
 
 /// Applies the stream's changes of an entry. Those of consumers are in force already.

@@ -66,6 +66,8 @@ pub(super) struct Engine {
     pub effects: Effects,
     /// Bytes of memory storage over all streams.
     pub memory_used: u64,
+    /// Bytes of messages in file storage over all streams, as clients count them.
+    pub file_used: u64,
     /// Spare lists for pub acks.
     pub spare_acks: Vec<PubAcks>,
     pub spare_lists: Vec<Vec<(crate::ids::CoreId, PubAcks)>>,
@@ -116,6 +118,7 @@ impl Engine {
             is_drained: false,
             effects: Effects::default(),
             memory_used: 0,
+            file_used: 0,
             spare_acks: Vec::new(),
             spare_lists: Vec::new(),
             spare_pending: Vec::new(),

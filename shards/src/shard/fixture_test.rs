@@ -323,6 +323,7 @@ fn options(life: u64) -> ShardOptions {
         limits: ServerLimits::default(),
         log,
         memory_max: 1 << 20,
+        file_max: u64::MAX,
         defect: super::defect::Defect::None,
     }
 }

@@ -90,7 +90,7 @@ impl Engine {
                 return false;
             }
             match self.log.may_admit(now.monotonic, self.turn_bytes + len) {
-                LogAdmission::Yes => {}
+                LogAdmission::Yes => has_room = self.file_used < self.options.file_max,
                 LogAdmission::Behind => return false,
                 LogAdmission::Reserve => has_room = false,
                 LogAdmission::Stuck | LogAdmission::Poisoned => {

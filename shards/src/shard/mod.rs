@@ -84,6 +84,8 @@ pub struct ShardOptions {
     pub log: LogOptions,
     /// Bytes of messages in memory storage over all streams of this shard; reaching it refuses publishes.
     pub memory_max: u64,
+    /// Bytes of messages in file storage over all streams of this shard, as clients count them; likewise.
+    pub file_max: u64,
     /// A deliberate error, so that tests can prove that they would find it.
     pub defect: Defect,
 }

@@ -16,6 +16,7 @@ impl Engine {
             let Some(group) = self.groups.get_mut(&id) else { continue };
             let Some(stream) = group.stream() else { continue };
             stream.recover(now);
+            self.file_used += super::commit::file_bytes(&stream.stream);
             let (slots, _) = stream.all();
             for (index, slot) in slots {
                 if slot.consumer.config().is_push() {

@@ -207,6 +207,7 @@ impl Node {
             limits: ServerLimits::default(),
             log,
             memory_max: 1 << 20,
+            file_max: u64::MAX,
             defect: self.defects.shard,
         }
     }
