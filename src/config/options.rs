@@ -85,9 +85,9 @@ pub enum User {
 pub struct JetStream {
     /// The parent of the data directory when given (`DIR/millrace/`); None: `./millrace-data`.
     pub store_dir: Option<PathBuf>,
-    /// Bytes of all memory streams; None: three quarters of the machine's memory; 0: no memory streams.
+    /// Bytes of all messages in memory storage; None: three quarters of the machine's memory.
     pub max_memory: Option<u64>,
-    /// Bytes of all file streams; None: three quarters of the free space plus what is stored; 0: no file streams.
+    /// Bytes of all messages in file storage; None: no limit but the disk's own.
     pub max_file: Option<u64>,
     /// Longest that a written record waits for the sync that covers it. Zero: none, the sync starts at once.
     pub sync_interval: Duration,

@@ -232,6 +232,7 @@ fn shard_options(id: u16, shards: u16) -> ShardOptions {
         // A small tail cache is soon full, and then gives its memory back to the log.
         log: LogOptions { tail_cache_len: 256 << 10, ..LogOptions::new(1 + u128::from(id), 7) },
         memory_max: 1 << 30,
+        file_max: u64::MAX,
         defect: Defect::default(),
     }
 }

@@ -60,7 +60,7 @@ impl Trial {
         let mut repeats = self.ledger.repeats();
         let publishers = (0..PUBLISHERS).map(|number| {
             let first = (self.life * PUBLISHERS + number) * 1_000_000_000;
-            let repeats: Vec<Publication> = repeats.drain(..).collect();
+            let repeats = std::mem::take(&mut repeats);
             Publisher { repeats, first, count: count / PUBLISHERS, window: WINDOW }.start(port, stop.clone())
         });
         let publishers = publishers.collect();

@@ -83,16 +83,15 @@ impl Engine {
             refuse(stream.stream.config().name.clone(), batch, item, chunk, rejection, out);
             return true;
         }
-        let mut has_room = true;
-        if stream.stream.config().storage == Storage::File {
+        let has_room = if stream.stream.config().storage == Storage::File {
             let len = publish.subject.len() + publish.headers.len() + publish.payload.len();
             if self.turn_bytes > TURN_LEN_MAX {
                 return false;
             }
             match self.log.may_admit(now.monotonic, self.turn_bytes + len) {
-                LogAdmission::Yes => has_room = self.file_used < self.options.file_max,
+                LogAdmission::Yes => self.file_used < self.options.file_max,
                 LogAdmission::Behind => return false,
-                LogAdmission::Reserve => has_room = false,
+                LogAdmission::Reserve => false,
                 LogAdmission::Stuck | LogAdmission::Poisoned => {
                     let rejection = Rejection::StreamStoreFailed(super::LOG_FAILED.into());
                     refuse(stream.stream.config().name.clone(), batch, item, chunk, rejection, out);
@@ -100,8 +99,8 @@ impl Engine {
                 }
             }
         } else {
-            has_room = self.memory_used < self.options.memory_max;
-        }
+            self.memory_used < self.options.memory_max
+        };
         match stream.stream.admit(now, &publish, has_room) {
             Admission::Store(admitted) => {
                 self.turn_bytes += admitted.record_len;
