@@ -2,7 +2,7 @@
 
 use crate::ledger::Ledger;
 use crate::load::{Published, Publisher, Stop};
-use crate::publication::{Publication, STREAMS};
+use crate::publication::STREAMS;
 use crate::support::nats::Client;
 use crate::worker::{self, Progress, Worked};
 use serde_json::json;
