@@ -29,7 +29,7 @@ const PREEMPT_TIMER: Duration = Duration::from_secs(10);
 
 /// An executor that went to sleep with runnable tasks all the same (another thread's wake in that place does it too) wakes
 /// after this. Short enough for a client to wait, long enough to cost an idle core less than a thousandth of its time.
-const WATCH_INTERVAL: Duration = Duration::from_millis(50);
+const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Operations that each ring of an executor takes at once.
 const RING_DEPTH: usize = 256;

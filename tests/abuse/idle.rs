@@ -5,6 +5,7 @@ use crate::support::folder::Folder;
 use crate::support::nats::Client;
 use crate::support::{pause, setting, skipped};
 use serde_json::json;
+use std::ops::Range;
 use std::time::Duration;
 
 const CONNECTIONS: u64 = 5000;
@@ -38,11 +39,11 @@ fn five_thousand_idle_connections_and_streams_cost_next_to_nothing() {
     let folder = Folder::new("idle");
     let broker = Broker::start(folder.path(), 2);
     let mut client = Client::connect(broker.port).expect("a running broker");
+    // The first ones fill caches of fixed size; the table above is silent about those, so they are not counted below.
+    create_streams(&mut client, 0..STREAMS);
     settle();
     let empty = broker.memory();
-    for number in 0..STREAMS {
-        client.create_stream(&format!("stream-{number}"), &json!({}));
-    }
+    create_streams(&mut client, STREAMS..2 * STREAMS);
     settle();
     let with_streams = broker.memory();
     let mut guests = Vec::new();
@@ -54,7 +55,8 @@ fn five_thousand_idle_connections_and_streams_cost_next_to_nothing() {
         guests.push(guest);
     }
     client.ping().expect("an open connection");
-    settle();
+    // The first PINGs go out within three seconds.
+    pause(Duration::from_secs(8));
     let with_both = broker.memory();
     let time = Duration::from_secs(setting("MILLRACE_IDLE", 20));
     let before = broker.cpu_time();
@@ -66,6 +68,12 @@ fn five_thousand_idle_connections_and_streams_cost_next_to_nothing() {
     println!("idle over {time:?}  {cpu:.2} % of a core, at most {CPU_MAX}");
     broker.terminate();
     assert!(stream <= STREAM_MAX && connection <= CONNECTION_MAX && cpu < CPU_MAX);
+}
+
+fn create_streams(client: &mut Client, numbers: Range<u64>) {
+    for number in numbers {
+        client.create_stream(&format!("stream-{number}"), &json!({}));
+    }
 }
 
 /// Work that was begun comes to its end.
