@@ -2,6 +2,8 @@
 //! May import: nothing.
 //! Must not know: what the work is, where its result goes.
 
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 use std::io;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
@@ -10,6 +12,9 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 pub struct Worker<J> {
     jobs: SyncSender<J>,
 }
+
+/// Nice value of the thread: whatever a core wants comes first.
+const LOWEST_PRIORITY: i32 = 19;
 
 impl<J> Clone for Worker<J> {
     fn clone(&self) -> Self {
@@ -23,6 +28,8 @@ impl<J: Send + 'static> Worker<J> {
     pub fn start(name: &str, bound: usize, mut perform: impl FnMut(J) + Send + 'static) -> io::Result<Self> {
         let (jobs, waiting) = sync_channel(bound);
         let work = move || {
+            // It would take slices of time from a core; a core's work comes first. Where this is refused all goes on as well.
+            let _ = setpriority_process(Some(gettid()), LOWEST_PRIORITY);
             while let Ok(job) = waiting.recv() {
                 perform(job);
             }
