@@ -286,9 +286,8 @@ impl Connection {
             if budget == 0 {
                 return Outcome::More;
             }
-            let asked = self.read_len;
-            let (n, bytes) = match self.read_once(blocks) {
-                Ok(Some((n, bytes))) => (n, bytes),
+            let (asked, n, bytes) = match self.read_once(blocks) {
+                Ok(Some(read)) => read,
                 Ok(None) => {
                     self.readable = false;
                     break;
@@ -314,9 +313,9 @@ impl Connection {
         Outcome::Enough
     }
 
-    /// One read: how much came, and with what was kept before it. `None`: nothing is there.
+    /// One read: how much was asked for, how much came, and that with what was kept before it. `None`: nothing is there.
     /// Errors: the connection is broken, or the peer has ended (`UnexpectedEof`).
-    fn read_once(&mut self, blocks: &mut Blocks) -> io::Result<Option<(usize, BytesMut)>> {
+    fn read_once(&mut self, blocks: &mut Blocks) -> io::Result<Option<(usize, usize, BytesMut)>> {
         let (before, mut len) = (self.kept.len(), self.read_len);
         let some = |n| if n == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(n) };
         if self.at_least >= LARGE {
@@ -326,7 +325,7 @@ impl Connection {
             let read = self.socket.try_read(&mut self.kept[before..]);
             self.kept.truncate(before + read.as_ref().map_or(0, |n| n.unwrap_or(0)));
             return match read? {
-                Some(n) => Ok(Some((some(n)?, std::mem::take(&mut self.kept)))),
+                Some(n) => Ok(Some((len, some(n)?, std::mem::take(&mut self.kept)))),
                 None => Ok(None),
             };
         }
@@ -344,7 +343,7 @@ impl Connection {
         self.kept = BytesMut::new();
         let bytes = block.split_to(before + n);
         block.clear();
-        Ok(Some((n, bytes)))
+        Ok(Some((len, n, bytes)))
     }
 
     /// Asks for more next time if the socket had as much as was asked for, and for less if it had little. A socket with

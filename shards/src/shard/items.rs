@@ -92,8 +92,10 @@ impl Engine {
                 LogAdmission::Yes => self.file_used < self.options.file_max,
                 LogAdmission::Behind => return false,
                 LogAdmission::Reserve => false,
-                LogAdmission::Stuck | LogAdmission::Poisoned => {
-                    let rejection = Rejection::StreamStoreFailed(super::LOG_FAILED.into());
+                refusal @ (LogAdmission::Stuck | LogAdmission::Poisoned) => {
+                    let is_stuck = refusal == LogAdmission::Stuck;
+                    let reason = if is_stuck { super::LOG_STUCK } else { super::LOG_FAILED };
+                    let rejection = Rejection::StreamStoreFailed(reason.into());
                     refuse(stream.stream.config().name.clone(), batch, item, chunk, rejection, out);
                     return true;
                 }

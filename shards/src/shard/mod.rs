@@ -65,6 +65,10 @@ pub enum ShardMessage {
 /// The shard of the catalog.
 pub const CATALOG_SHARD: ShardId = ShardId(0);
 
+/// What clients hear while a write or sync has been out for too long.
+const LOG_STUCK: &str =
+    "the disk of this stream has not answered for two seconds; nothing is stored until it does";
+
 /// What clients hear after a write or sync has failed.
 const LOG_FAILED: &str =
     "the log of this stream failed to write or sync; nothing more is stored until a restart";
