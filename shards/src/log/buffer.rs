@@ -45,6 +45,11 @@ impl AlignedBuffer {
         self.memory.len() - BLOCK_LEN
     }
 
+    /// Memory that it takes, what alignment costs included. Bytes.
+    pub fn footprint(&self) -> usize {
+        self.memory.len()
+    }
+
     /// Changes the length, rounded up to whole blocks; at most `capacity`. Bytes keep what they held.
     pub fn set_len(&mut self, len: usize) {
         let len = len.next_multiple_of(BLOCK_LEN);

@@ -42,7 +42,7 @@ impl Tail {
             bytes[..write.used].copy_from_slice(&buffer.as_slice()[..write.used]);
             pool.give_back(std::mem::replace(&mut buffer, smaller));
         }
-        self.len += buffer.capacity();
+        self.len += buffer.footprint();
         self.runs.push_back(Run { start: write.start, used: write.used, buffer });
     }
 
@@ -52,7 +52,7 @@ impl Tail {
             && self.runs.front().is_some_and(|run| run.start.0 + (run.used as u64) <= keep_from.0)
         {
             let run = self.runs.pop_front().expect("the loop's condition saw one");
-            self.len -= run.buffer.capacity();
+            self.len -= run.buffer.footprint();
             pool.give_back(run.buffer);
         }
     }
