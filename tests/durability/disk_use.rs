@@ -21,7 +21,7 @@ const SEGMENTS: u64 = 20;
 const RATE: u64 = 48 << 20;
 
 /// A handful: the live ones, those that the two checkpoints need, and the reserve.
-const SEGMENTS_MAX: u64 = 12;
+const SEGMENTS_MAX: u64 = 14;
 
 const MESSAGE_LEN: u64 = 16 << 10;
 
