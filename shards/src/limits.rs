@@ -108,6 +108,9 @@ pub const WAITING_REQUESTS_MAX: usize = 65_536;
 /// Longest time that progress of consumers waits to be logged.
 pub const PROGRESS_WAIT_MAX: Duration = Duration::from_millis(50);
 
+/// Pause before state of consumers that the log had no room for is tried again.
+pub const PROGRESS_RETRY: Duration = Duration::from_millis(500);
+
 /// Progress of one stream's consumers that is logged at once. Bytes.
 pub const PROGRESS_LEN_MAX: usize = 64 << 10;
 

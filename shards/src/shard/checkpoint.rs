@@ -47,8 +47,10 @@ impl Engine {
                 self.log.finish_checkpoint();
                 return false;
             };
-            // Progress that is not logged yet goes in front of the state, which holds it.
-            if self.lazy.contains(&id) {
+            // Progress that is not logged yet goes in front of the state, which holds it; unless the log has no room for it,
+            // as a checkpoint may free some.
+            let owes = self.groups.get_mut(&id).and_then(|g| g.stream()).is_some_and(|s| s.owes());
+            if self.lazy.contains(&id) && !owes {
                 self.log_progress(id);
                 left.push_front(id);
                 self.checkpoint = Some(left);

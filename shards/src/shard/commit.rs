@@ -34,7 +34,9 @@ impl Engine {
             self.fail(now, out);
         }
         for refused in std::mem::take(&mut self.refused) {
+            let group = refused.group;
             self.abandon(now, refused, out);
+            self.retry_progress(now, group);
             any = true;
         }
         any
@@ -195,7 +197,7 @@ impl Engine {
 
     /// Tells everybody who waits for an entry that its outcome is unknown.
     fn abandon(&mut self, now: Now, entry: InFlight, out: &mut impl Outputs) {
-        let failed = || Rejection::StreamStoreFailed(LOG_FAILED.into());
+        let failed = self.failure();
         for (core, acks) in &entry.acks {
             let mut at = acks.stream_len as usize;
             for ack in &acks.acks {
@@ -203,7 +205,7 @@ impl Engine {
                 at += ack.reply_len as usize;
                 let origin = Origin { core: *core, slot: ack.slot, generation: ack.generation };
                 let to = ReplyTo { origin, account: acks.account, reply: reply.into(), tag: 0 };
-                self.refuse(entry.group, &to, failed(), out);
+                self.refuse(entry.group, &to, failed.clone(), out);
             }
         }
         for after in entry.after {
@@ -223,23 +225,42 @@ impl Engine {
 
     /// Tells whoever waits for something that its outcome is unknown.
     pub fn abandon_after(&mut self, now: Now, id: GroupId, after: After, out: &mut impl Outputs) {
-        let failed = || Rejection::StreamStoreFailed(LOG_FAILED.into());
         match after {
-            After::Duplicate { to, .. } | After::Refused { to, .. } => self.refuse(id, &to, failed(), out),
+            After::Duplicate { to, .. } | After::Refused { to, .. } => {
+                self.refuse(id, &to, self.failure(), out)
+            }
             // An awaited consumer ack: silence lets the client ask again.
             After::Answer(_, answer) if matches!(*answer, Answer::Empty) => {}
-            After::Answer(to, _) | After::ConsumerCreated { to, .. } => {
-                out.answer(&to, Answer::Rejected(failed()));
+            After::Answer(to, _) => out.answer(&to, Answer::Rejected(self.failure())),
+            After::ConsumerCreated { to, name, is_fresh } => {
+                // Of a failed log nobody knows what it holds; a full one did not take the creation.
+                if is_fresh
+                    && !self.has_failed
+                    && let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream())
+                {
+                    stream.remove_consumer(&name, out);
+                }
+                out.answer(&to, Answer::Rejected(self.failure()));
             }
             // Readers go on; whatever wants to change something is refused by the log.
             After::Serve(..) => self.perform(now, id, after, out),
-            After::ConsumerDeleted { to: Some(to), .. } => out.answer(&to, Answer::Rejected(failed())),
+            After::ConsumerDeleted { to: Some(to), .. } => {
+                out.answer(&to, Answer::Rejected(self.failure()));
+            }
             After::ConsumerDeleted { to: None, .. }
             | After::Fetch { .. }
             | After::GroupCreated
             | After::GroupUpdated
             | After::GroupDeleted
             | After::Catalog(_) => {}
+        }
+    }
+
+    /// What whoever waits for an entry hears that the log did not take or lost.
+    fn failure(&self) -> Rejection {
+        match self.log.is_poisoned() {
+            true => Rejection::StreamStoreFailed(LOG_FAILED.into()),
+            false => Rejection::InsufficientResources,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::fixture_test::*;
-use super::request::{Request, Selector};
+use super::request::{ItemKind, Request, Selector};
 use crate::ids::GroupId;
 use crate::log::disk_op::DiskOp;
 use crate::log::fake_disk::FakeDisk;
@@ -109,6 +109,55 @@ fn a_full_disk_refuses_publishes_and_takes_purges_until_there_is_room() {
     bench.hot(group, &[hot]);
     bench.settle();
     assert_eq!(bench.world.acks.len(), 1, "{:?}", bench.world.answers);
+}
+
+#[test]
+fn an_ack_that_the_full_log_did_not_take_is_not_answered_until_it_has_room() {
+    let mut bench = Bench::on(FakeDisk::with_room(3 << 20));
+    let group = bench.stream("S", |_| {});
+    bench.consumer(group, "c");
+    bench.publish(group, "s.a", 1);
+    bench.settle();
+    bench.fetch(group, "$JS.API.CONSUMER.MSG.NEXT.S.c", "1");
+    bench.settle();
+    let ack = bench.world.deliveries[0].1.clone();
+    // Consumers are made until not even the reserve is left.
+    let full = (0..1000).find_map(|n| {
+        let mut request = create_consumer(group, &format!("extra{n}"));
+        if let Request::ConsumerCreate { config, .. } = &mut request {
+            config.metadata = [("k".to_owned(), "v".repeat(50_000))].into();
+        }
+        match bench.get(request) {
+            Answer::ConsumerCreated(_) => None,
+            other => Some((n, rejection(other))),
+        }
+    });
+    let (made, refused) = full.expect("the disk is full some time");
+    assert_eq!(refused, Rejection::InsufficientResources);
+    let purge = || Request::StreamPurge { group, filter: "s.none".to_owned(), seq: 0, keep: 0 };
+    assert!((0..1000).any(|_| matches!(bench.get(purge()), Answer::Rejected(_))), "the log is full");
+    for reply in ["first", "again"] {
+        bench.hot(group, &[Hot { kind: ItemKind::Ack, payload: b"+ACK", ..Hot::publish(&ack, reply) }]);
+        bench.settle();
+        assert!(!bench.is_answered(reply), "the log does not hold it");
+    }
+    bench.disk.room = 0;
+    bench.pass(Duration::from_secs(2));
+    bench.settle();
+    bench.hot(group, &[Hot { kind: ItemKind::Ack, payload: b"+ACK", ..Hot::publish(&ack, "with room") }]);
+    bench.settle();
+    assert!(bench.is_answered("with room"));
+    bench.crash();
+    bench.restart();
+    let Answer::ConsumerInfo(info) = bench.get(Request::ConsumerInfo { group, consumer: "c".to_owned() })
+    else {
+        panic!("it is there")
+    };
+    assert_eq!(info.num_ack_pending, 0, "an answered ack holds");
+    let Answer::ConsumerNames { names, .. } = bench.get(Request::ConsumerNames { group, offset: 0 }) else {
+        panic!("they are there")
+    };
+    assert_eq!(names.len(), 1 + made, "a refused consumer is not there");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::stream_group::StreamGroup;
 use crate::change::ChangeKind;
 use crate::encoding::Write;
 use crate::ids::{CoreId, EntryIndex, GroupId, Position, StreamSeq};
-use crate::limits::{ENTRY_LEN_MAX, PROGRESS_LEN_MAX, PROGRESS_WAIT_MAX, SPARE_LISTS_MAX};
+use crate::limits::{ENTRY_LEN_MAX, PROGRESS_LEN_MAX, PROGRESS_RETRY, PROGRESS_WAIT_MAX, SPARE_LISTS_MAX};
 use crate::log::entry::{self, EntryBuilder, EntryPlace, EntryStart};
 use crate::stream::admit::Publish;
 use crate::time::{Instant, Now};
@@ -65,6 +65,15 @@ impl Engine {
         }
     }
 
+    /// Has the state of a group's consumers that the log had no room for tried again later.
+    pub fn retry_progress(&mut self, now: Now, group: GroupId) {
+        let Some(stream) = self.groups.get_mut(&group).and_then(|g| g.stream()) else { return };
+        if stream.owes() {
+            stream.lazy_since = Some(now.monotonic + PROGRESS_RETRY);
+            self.lazy.insert(group);
+        }
+    }
+
     /// Logs progress that has waited long enough, or grown large, or (`with_write`) can travel with a write that goes out
     /// anyway. Volatile consumers' progress is dropped.
     pub fn log_due_progress(&mut self, now: Now, with_write: bool) {
@@ -72,7 +81,7 @@ impl Engine {
         while let Some(&group) = self.lazy.range(from..).next() {
             let is_due = match self.groups.get(&group).map(|g| &g.machine) {
                 Some(Machine::Stream(s)) => {
-                    with_write || s.lazy_since.is_none_or(|at| is_due(s, at, now.monotonic))
+                    s.lazy_since.is_none_or(|at| is_due(s, at, now.monotonic, with_write))
                 }
                 _ => true,
             };
@@ -101,6 +110,12 @@ impl Engine {
         let Machine::Stream(stream) = machine else { return };
         stream.lazy_since = None;
         let mut any = false;
+        stream.pay(|kind, body| {
+            let (start, len) = (bodies.len() as u32, body.len() as u32);
+            bodies.extend_from_slice(body);
+            pending.push(Pending::Change { kind: kind as u8, start, len });
+            any = true;
+        });
         let (slots, _) = stream.all();
         for (_, slot) in slots.filter(|(_, slot)| slot.consumer.has_progress()) {
             let start = bodies.len();
@@ -233,7 +248,7 @@ impl Engine {
                     group.end = place.end();
                     place
                 }
-                Err(_) => return self.refuse_run(id, run, pending),
+                Err(_) => return self.refuse_run(id, run, pending, bodies),
             }
         } else {
             let mut bytes = vec![0; entry::encoded_len(run.changes, run.body_len)];
@@ -287,8 +302,18 @@ impl Engine {
         (lists, after)
     }
 
-    /// The log takes nothing more: everybody who waits for the run hears so.
-    fn refuse_run(&mut self, id: GroupId, run: &Run, pending: &mut [Pending]) {
+    /// The log takes nothing more: everybody who waits for the run hears so. Consumers have changed already: the log gets
+    /// their state when it has room again.
+    fn refuse_run(&mut self, id: GroupId, run: &Run, pending: &mut [Pending], bodies: &[u8]) {
+        if let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) {
+            for p in &pending[run.from..run.to] {
+                if let Pending::Change { kind, start, len } = p
+                    && let Ok(kind) = ChangeKind::try_from(*kind)
+                {
+                    stream.owe(kind, &bodies[*start as usize..(*start + *len) as usize]);
+                }
+            }
+        }
         let (acks, after) = self.answers_of(id, run, pending);
         let failed = InFlight {
             group: id,
@@ -328,8 +353,9 @@ fn is_lasting(kind: u8) -> bool {
         .contains(&kind)
 }
 
-fn is_due(stream: &StreamGroup, since: Instant, now: Instant) -> bool {
-    now - since >= PROGRESS_WAIT_MAX || stream.progress_bytes() >= PROGRESS_LEN_MAX
+fn is_due(stream: &StreamGroup, since: Instant, now: Instant, with_write: bool) -> bool {
+    let is_long = now - since >= PROGRESS_WAIT_MAX || stream.progress_bytes() >= PROGRESS_LEN_MAX;
+    now >= since && (with_write || is_long)
 }
 
 fn take_after(pending: &mut [Pending], into: &mut Vec<After>) {

@@ -193,6 +193,8 @@ impl Engine {
             if let Some(group) = self.groups.get_mut(&id) {
                 group.push_change(kind as u8, |bodies| bodies.extend_from_slice(&body));
             }
+        } else if stream.owes() {
+            self.log_progress(id);
         }
         let is_fresh = created == Created::Fresh;
         if let Some(group) = self.groups.get_mut(&id) {

@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::outputs::Outputs;
+use crate::change::ChangeKind;
 use crate::consumer::config::{self, ConsumerConfig, CreateAction, Verdict};
 use crate::consumer::{Consumer, Purged, Removed, update};
 use crate::encoding::{Malformed, Reader};
@@ -11,7 +12,7 @@ use crate::stream::Stream;
 use crate::stream::config::{ServerLimits, Storage};
 use crate::stream::effects::Effects;
 use crate::time::{Instant, Now};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Place of a consumer in its group; given again after the consumer has gone.
 pub(super) type SlotIndex = u32;
@@ -25,6 +26,8 @@ pub(super) struct StreamGroup {
     names: BTreeMap<Box<str>, SlotIndex>,
     /// Since when progress of consumers waits to be logged.
     pub lazy_since: Option<Instant>,
+    /// Names of consumers whose present state the log had no room for. It is logged whole before anything rests on it.
+    owed: BTreeSet<Box<str>>,
     /// The tombstone is on its way: nothing new is admitted.
     pub is_leaving: bool,
 }
@@ -68,6 +71,7 @@ impl StreamGroup {
             slots: Vec::new(),
             names: BTreeMap::new(),
             lazy_since: None,
+            owed: BTreeSet::new(),
             is_leaving: false,
         }
     }
@@ -184,6 +188,39 @@ impl StreamGroup {
         slot.consumer.encode(out);
         // What `encode` wrote includes the progress that was not logged yet.
         discard_progress(&mut slot.consumer);
+    }
+
+    /// The log had no room for this change of a consumer.
+    pub fn owe(&mut self, kind: ChangeKind, body: &[u8]) {
+        let name = match kind {
+            ChangeKind::ConsumerProgress => Reader::new(body).string().ok().map(Box::from),
+            ChangeKind::ConsumerDelete => std::str::from_utf8(body).ok().map(Box::from),
+            ChangeKind::ConsumerCreate | ChangeKind::ConsumerUpdate => {
+                let stream_name = self.stream.config().name.as_str();
+                Consumer::decode(self.account, stream_name, body).ok().map(|c| c.name().into())
+            }
+            _ => None,
+        };
+        self.owed.extend(name);
+    }
+
+    /// Whether the log had no room for the state of some consumer.
+    pub fn owes(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Hands out what is owed, as changes: the whole state of each consumer, or its deletion.
+    pub fn pay(&mut self, mut change: impl FnMut(ChangeKind, &[u8])) {
+        let mut body = Vec::new();
+        for name in std::mem::take(&mut self.owed) {
+            body.clear();
+            if self.by_name(&name).is_some_and(|slot| !slot.is_volatile) {
+                self.encode_consumer(&name, &mut body);
+                change(ChangeKind::ConsumerUpdate, &body);
+            } else {
+                change(ChangeKind::ConsumerDelete, name.as_bytes());
+            }
+        }
     }
 
     /// Replays such a body.

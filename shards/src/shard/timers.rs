@@ -129,7 +129,10 @@ impl Engine {
         let mut ids: Vec<GroupId> = self.groups.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
-            self.log_progress(id);
+            // What the log has no room for now is lost with this life, as in a crash: nobody was told otherwise.
+            if !self.groups.get_mut(&id).and_then(|g| g.stream()).is_some_and(|s| s.owes()) {
+                self.log_progress(id);
+            }
         }
         if !self.has_pending() {
             self.is_drained = true;
