@@ -32,6 +32,9 @@ const MESSAGES_PER_LIFE: u64 = 400_000;
 /// Fewest acks in flight at the cut.
 const IN_FLIGHT_MIN: usize = 1000;
 
+/// How often a cut is tried until the kernel does not write back in the middle of it.
+const ATTEMPTS: usize = 5;
+
 /// Unit in which written and flushed blocks are mixed.
 const BLOCK_LEN: usize = 4096;
 
@@ -45,15 +48,30 @@ fn after_a_power_cut_everything_acked_is_there_on_any_number_of_executors() {
     let mut random = Random(setting("MILLRACE_SEED", 1u64));
     let cuts = setting("MILLRACE_CUTS", 1);
     for cut in 0..cuts {
-        let folder = Folder::new("power-cut");
-        if let Err(reason) = cut_once(&folder, cut, &mut random) {
-            return skipped("power cut", &reason);
+        let mut attempts = 0..ATTEMPTS;
+        loop {
+            if attempts.next().is_none() {
+                return skipped("power cut", "this machine writes back what nobody flushed, each time");
+            }
+            let folder = Folder::new("power-cut");
+            match cut_once(&folder, cut, &mut random) {
+                Ok(Cut::Done) => break,
+                Ok(Cut::WrittenBack) => println!("cut {cut}: the kernel wrote back by itself; once more"),
+                Err(reason) => return skipped("power cut", &reason),
+            }
         }
     }
 }
 
+/// How a cut went, if everything acked was there.
+enum Cut {
+    Done,
+    /// The kernel wrote back what nobody had flushed, between the cut and the copy: nothing was lost that could be missed.
+    WrittenBack,
+}
+
 /// Errors: the machine has no such disks.
-fn cut_once(folder: &Folder, cut: usize, random: &mut Random) -> Result<(), String> {
+fn cut_once(folder: &Folder, cut: usize, random: &mut Random) -> Result<Cut, String> {
     let (outer_image, inner_image) = (folder.join("outer.img"), folder.join("outer/inner.img"));
     loop_device::format(&outer_image, OUTER_LEN)?;
     let outer = LoopDevice::mount(&outer_image, &folder.join("outer"))?;
@@ -102,7 +120,7 @@ fn cut_once(folder: &Folder, cut: usize, random: &mut Random) -> Result<(), Stri
         let disk = LoopDevice::mount(image, &folder.join("disk"))?;
         let probe = fs::read(disk.path().join("probe")).expect("the probe");
         match name {
-            "flushed" => assert_eq!(probe[0], b'o', "what was not flushed survived: this is no power cut"),
+            "flushed" if probe[0] != b'o' => return Ok(Cut::WrittenBack),
             "written" => assert_eq!(probe[0], b'n', "what was written is not seen"),
             _ => {}
         }
@@ -121,7 +139,7 @@ fn cut_once(folder: &Folder, cut: usize, random: &mut Random) -> Result<(), Stri
         println!("  {name}: {read} messages read back, started in {started:.1?} on {executors} executors");
     }
     println!("  {differing} blocks were written and not flushed");
-    Ok(())
+    Ok(Cut::Done)
 }
 
 fn run_for(load: &Load, time: Duration) {
