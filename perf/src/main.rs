@@ -4,14 +4,6 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "the judge measures time")]
 
-mod load;
-mod machine;
-mod peer;
-mod pub_ack;
-mod report;
-mod sequences;
-mod wire;
-
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -19,12 +11,12 @@ use std::process::ExitCode;
 #[command(name = "millrace-perf", version, about = "Measures a NATS server from outside")]
 enum Command {
     /// Publishes to streams with a bounded number of acknowledgements in flight (closed loop) and counts only right ones.
-    Publish(load::publish::Settings),
+    Publish(perf::load::publish::Settings),
 }
 
 fn main() -> ExitCode {
     let outcome = match Command::parse() {
-        Command::Publish(settings) => load::publish::run(&settings),
+        Command::Publish(settings) => perf::load::publish::run(&settings),
     };
     match outcome {
         Ok(report) => {

@@ -1,7 +1,8 @@
 //! One connection to the server under test: a non-blocking socket with its buffers.
-//! May import: wire.
+//! May import: address, wire.
 //! Must not know: what is measured.
 
+use crate::address::Address;
 use crate::wire::{self, Operation};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -10,15 +11,6 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
-
-/// Where the server is and who logs in: `nats://[user:pass@|token@]host[:port]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    pub host: String,
-    pub user: String,
-    pub pass: String,
-    pub token: String,
-}
 
 pub struct Peer {
     socket: TcpStream,
@@ -167,34 +159,5 @@ impl Peer {
 impl AsFd for Peer {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-impl std::str::FromStr for Address {
-    type Err = String;
-
-    fn from_str(url: &str) -> Result<Address, String> {
-        let rest = url.strip_prefix("nats://").unwrap_or(url).trim_end_matches('/');
-        let (login, host) = rest.rsplit_once('@').unwrap_or(("", rest));
-        let (user, pass, token) = match login.split_once(':') {
-            Some((user, pass)) => (user, pass, ""),
-            None => ("", "", login),
-        };
-        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let host = if has_port { host.to_owned() } else { format!("{host}:4222") };
-        Ok(Address { host, user: user.into(), pass: pass.into(), token: token.into() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_may_carry_a_login() {
-        let address: Address = "nats://u:p@10.0.0.1:4000".parse().unwrap();
-        assert_eq!((address.host.as_str(), address.user.as_str()), ("10.0.0.1:4000", "u"));
-        let address: Address = "token@localhost".parse().unwrap();
-        assert_eq!((address.host.as_str(), address.token.as_str()), ("localhost:4222", "token"));
     }
 }

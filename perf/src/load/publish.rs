@@ -1,8 +1,9 @@
 //! Publishes to streams, closed loop: each connection keeps a fixed number of publishes in flight.
 
 use super::in_flight::InFlight;
+use crate::address::Address;
 use crate::machine::{Device, DeviceCounters, process_time};
-use crate::peer::{Address, Peer};
+use crate::peer::Peer;
 use crate::pub_ack::{self, PubAck};
 use crate::report::Report;
 use crate::sequences::Sequences;

@@ -1,0 +1,19 @@
+//! The judge: drives any NATS server from outside, measures what it does and says what that is worth. It knows nothing of
+//! `millrace` or `shards` and has a codec of its own, so that it shares no bug with the accused.
+#![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "the judge measures time")]
+
+pub mod address;
+pub mod failure;
+pub mod measured;
+pub mod runner;
+pub mod watch;
+pub mod workload;
+
+pub mod load;
+mod machine;
+mod peer;
+mod pub_ack;
+pub mod report;
+mod sequences;
+mod wire;
