@@ -29,15 +29,9 @@ impl Peer {
                 ..ServerInfo::default()
             },
             max_payload: 1024,
-            max_control_line: 4096,
             max_pending: 1 << 20,
-            max_subscriptions: 0,
-            ping_interval: Duration::from_secs(120),
-            ping_max: 2,
-            auth_timeout: Duration::from_secs(2),
-            write_deadline: Duration::from_secs(10),
-            nonce_key: None,
             anonymous: authorization.anonymous(),
+            ..Settings::default()
         };
         change(&mut settings);
         let now = Now { monotonic: Instant(1_000_000_000_000), wall: WallTime(1) };

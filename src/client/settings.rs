@@ -32,6 +32,26 @@ pub struct Settings {
     pub anonymous: Option<Identity>,
 }
 
+/// What nats-server has where nothing is configured; nobody may connect without authenticating.
+impl Default for Settings {
+    fn default() -> Self {
+        let max_payload = 1 << 20;
+        Settings {
+            info: ServerInfo { headers: true, max_payload, ..ServerInfo::default() },
+            max_payload,
+            max_control_line: 4096,
+            max_pending: 64 << 20,
+            max_subscriptions: 0,
+            ping_interval: Duration::from_secs(120),
+            ping_max: 2,
+            auth_timeout: Duration::from_secs(2),
+            write_deadline: Duration::from_secs(10),
+            nonce_key: None,
+            anonymous: None,
+        }
+    }
+}
+
 /// Who a peer is, once accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {

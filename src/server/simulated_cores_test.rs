@@ -1,9 +1,9 @@
 //! Several cores in one thread: their servers, lanes with random delays, shards that only acknowledge.
 
 use super::{ClientKey, Reading, Server, Topology};
+use crate::accounts::Authorization;
 use crate::client::close::CloseReason;
-use crate::client::settings::{Identity, Settings};
-use crate::protocol::connect::ServerInfo;
+use crate::client::settings::Settings;
 use crate::routing::mail::CoreMail;
 use crate::server::random::Random;
 use bytes::BytesMut;
@@ -271,8 +271,7 @@ impl Cores {
         let mut moved = false;
         let server = &mut self.servers[core];
         while let Some((key, _)) = server.poll_authentication() {
-            let identity =
-                Identity { account: AccountId::GLOBAL, account_name: "$G".into(), user: "".into() };
+            let identity = Authorization::Open.anonymous().expect("everybody may connect");
             server.handle_authenticated(key, Ok(identity));
             moved = true;
         }
@@ -309,23 +308,7 @@ impl Cores {
 }
 
 fn settings() -> Settings {
-    let identity = Identity { account: AccountId::GLOBAL, account_name: "$G".into(), user: "".into() };
-    Settings {
-        info: ServerInfo {
-            server_id: "NID".into(),
-            headers: true,
-            max_payload: 1 << 20,
-            ..ServerInfo::default()
-        },
-        max_payload: 1 << 20,
-        max_control_line: 4096,
-        max_pending: 64 << 20,
-        max_subscriptions: 0,
-        ping_interval: Duration::from_secs(120),
-        ping_max: 2,
-        auth_timeout: Duration::from_secs(2),
-        write_deadline: Duration::from_secs(10),
-        nonce_key: None,
-        anonymous: Some(identity),
-    }
+    let mut settings = Settings { anonymous: Authorization::Open.anonymous(), ..Settings::default() };
+    settings.info.server_id = "NID".into();
+    settings
 }
