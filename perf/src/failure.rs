@@ -31,6 +31,12 @@ pub enum Failure {
     InvalidRun(String),
     /// Wrong, duplicate or missing acknowledgements or deliveries.
     Faults(String),
+    /// A file that describes objectives or a comparison: file, line and what is wrong.
+    BadFile(String),
+    /// A program that a comparison needs is not on this machine: how to get it.
+    MissingProgram(String),
+    /// A server that a comparison started did not come up, or went away.
+    NotStarted(String),
     /// Stopped by a signal.
     Interrupted,
 }
@@ -51,6 +57,9 @@ impl Failure {
             Failure::VerificationFailed(_) => 11,
             Failure::InvalidRun(_) => 12,
             Failure::Faults(_) => 13,
+            Failure::BadFile(_) => 14,
+            Failure::MissingProgram(_) => 15,
+            Failure::NotStarted(_) => 16,
             Failure::Interrupted => 130,
         }
     }
@@ -73,6 +82,8 @@ impl fmt::Display for Failure {
             Failure::VerificationFailed(text) => write!(f, "verification failed: {text}"),
             Failure::InvalidRun(text) => write!(f, "the run is invalid: {text}"),
             Failure::Faults(text) => write!(f, "the server made mistakes: {text}"),
+            Failure::BadFile(text) | Failure::MissingProgram(text) => write!(f, "{text}"),
+            Failure::NotStarted(text) => write!(f, "a server did not start: {text}"),
             Failure::Interrupted => write!(f, "interrupted"),
         }
     }

@@ -7,6 +7,7 @@ pub mod address;
 pub mod failure;
 pub mod measured;
 pub mod runner;
+pub mod values;
 pub mod watch;
 pub mod workload;
 

@@ -1,8 +1,9 @@
 //! What a run found: figures, errors, whether they are valid, and what was known about the server.
-//! May import: failure.
+//! May import: failure, values.
 //! Must not know: how it is shown.
 
 use crate::failure::Failure;
+use crate::values::Values;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
@@ -67,6 +68,9 @@ pub struct Second {
     pub p99_ns: u64,
     pub p999_ns: u64,
     pub max_ns: u64,
+    /// All latencies of the second, so that any quantile of any whole number of seconds can be told.
+    #[serde(skip)]
+    pub latency: Values,
     pub errors: u64,
     /// Of the drain: nothing was started any more.
     pub draining: bool,
