@@ -105,10 +105,14 @@ impl Engine {
     pub fn log_progress(&mut self, group: GroupId) {
         self.lazy.remove(&group);
         let Some(known) = self.groups.get_mut(&group) else { return };
+        let Some(stream) = known.stream() else { return };
+        stream.lazy_since = None;
+        if !stream.has_progress() {
+            return;
+        }
         known.take_memory(&mut self.spare_pending);
         let Group { machine, pending, bodies, .. } = &mut **known;
         let Machine::Stream(stream) = machine else { return };
-        stream.lazy_since = None;
         let mut any = false;
         stream.pay(|kind, body| {
             let (start, len) = (bodies.len() as u32, body.len() as u32);
@@ -135,6 +139,9 @@ impl Engine {
         }
         if any {
             self.mark_dirty(group);
+        } else if pending.is_empty() {
+            let memory = (std::mem::take(pending), std::mem::take(bodies));
+            self.keep_pending(memory);
         }
     }
 
@@ -185,8 +192,13 @@ impl Engine {
         }
         pending.clear();
         bodies.clear();
+        self.keep_pending((pending, bodies));
+    }
+
+    /// Keeps memory for what groups will have pending.
+    fn keep_pending(&mut self, memory: (Vec<Pending>, Vec<u8>)) {
         if self.spare_pending.len() < SPARE_LISTS_MAX {
-            self.spare_pending.push((pending, bodies));
+            self.spare_pending.push(memory);
         }
     }
 
