@@ -170,7 +170,8 @@ impl Api {
         request: &ApiRequest<'_>,
         target: Target<'_>,
     ) -> Handling {
-        let stream = table.by_name(request.account, target.stream).filter(|stream| stream.allow_direct);
+        let stream =
+            table.by_name(request.account, target.stream).filter(|stream| stream.config.allow_direct);
         let Some(stream) = stream else { return Handling::NoResponders };
         if request.reply.is_empty() {
             return Handling::Silent;

@@ -25,15 +25,12 @@ impl Bench {
 
     fn add(&mut self, stream: &str, subject: &str, shard: u16, allow_direct: bool) {
         let revision = Revision(self.table.revision().0 + 1);
-        let change = StreamChange::Put {
-            shard: ShardId(shard),
-            subjects: vec![subject.into()],
-            no_ack: false,
-            allow_direct,
-            created: WallTime(1),
-        };
+        let (name, subjects) = (stream.to_owned(), vec![subject.to_owned()]);
+        let config = StreamConfig { name, subjects, allow_direct, ..StreamConfig::default() };
+        let change =
+            StreamChange::Put { shard: ShardId(shard), created: WallTime(1), config: config.into_shared() };
         let (account, group) = (AccountId::GLOBAL, GroupId(revision.0));
-        self.table.apply(TableChange { revision, account, group, stream: stream.into(), change });
+        self.table.apply(TableChange { revision, account, group, change });
     }
 
     fn request(&mut self, subject: &str, body: &str) -> Handling {
@@ -87,7 +84,7 @@ fn text(response: &Response) -> String {
 }
 
 fn stream_info(name: &str) -> Answer {
-    let config = StreamConfig { name: name.into(), ..StreamConfig::default() };
+    let config = StreamConfig { name: name.into(), ..StreamConfig::default() }.into_shared();
     let (created, state, ts) = (WallTime(1), StreamState::default(), WallTime(1));
     Answer::StreamInfo(Box::new(StreamInfo { config, created, state, ts }))
 }

@@ -187,7 +187,8 @@ impl Desk<'_> {
     fn streams(&self, request: &StreamsRequest) -> impl Iterator<Item = (&str, &StreamEntry)> {
         let wanted = request.subject.as_bytes();
         let collides = move |entry: &StreamEntry| {
-            wanted.is_empty() || entry.subjects.iter().any(|own| subject::collide(own.as_bytes(), wanted))
+            wanted.is_empty()
+                || entry.config.subjects.iter().any(|own| subject::collide(own.as_bytes(), wanted))
         };
         self.table.streams(self.account).filter(move |(_, entry)| collides(entry))
     }

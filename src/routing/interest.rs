@@ -106,7 +106,7 @@ impl Interest {
 
     /// A change to the table of streams. False: it is not newer than what is here.
     pub fn apply_table(&mut self, change: TableChange) -> bool {
-        let (account, name) = (change.account, change.stream.clone());
+        let (account, name) = (change.account, change.stream().to_owned());
         let before = self.streams.by_name(account, &name).cloned();
         if !self.streams.apply(change) {
             return false;
@@ -115,12 +115,12 @@ impl Interest {
         let here = self.account_mut(account);
         for entry in before.iter() {
             let who = Who::Stream(Home::from(entry));
-            for subject in &entry.subjects {
+            for subject in &entry.config.subjects {
                 here.remove(subject.as_bytes(), |listener| listener.who == who);
             }
         }
         for entry in after.iter() {
-            for subject in &entry.subjects {
+            for subject in &entry.config.subjects {
                 here.insert(subject.as_bytes(), Who::Stream(Home::from(entry)));
             }
         }

@@ -1,6 +1,7 @@
 use super::*;
 use shards::ids::{GroupId, Revision, ShardId};
 use shards::shard::answer::StreamChange;
+use shards::stream::config::StreamConfig;
 use shards::time::WallTime;
 
 const G: AccountId = AccountId::GLOBAL;
@@ -15,20 +16,10 @@ fn change(subject: &str, queue: &str, count: u32) -> InterestChange {
 
 fn put(revision: u64, group: u64, name: &str, subjects: &[&str]) -> TableChange {
     let subjects = subjects.iter().map(|&subject| subject.to_owned()).collect();
-    let change = StreamChange::Put {
-        shard: ShardId(0),
-        subjects,
-        no_ack: false,
-        allow_direct: true,
-        created: WallTime(1),
-    };
-    TableChange {
-        revision: Revision(revision),
-        account: G,
-        group: GroupId(group),
-        stream: name.to_owned(),
-        change,
-    }
+    let config =
+        StreamConfig { name: name.to_owned(), subjects, allow_direct: true, ..StreamConfig::default() };
+    let change = StreamChange::Put { shard: ShardId(0), created: WallTime(1), config: config.into_shared() };
+    TableChange { revision: Revision(revision), account: G, group: GroupId(group), change }
 }
 
 /// Clients with a plain subscription, ascending.
@@ -182,7 +173,8 @@ fn a_stream_captures_its_subjects_until_they_change() {
     assert_eq!(stream(&mut interest, "a.b"), None);
     assert_eq!(stream(&mut interest, "b"), Some(GroupId(7)));
     assert!(!interest.apply_table(put(2, 7, "A", &["a.*"])), "an old change loses");
-    let removed = TableChange { change: StreamChange::Removed, ..put(3, 7, "A", &[]) };
+    let removed =
+        TableChange { change: StreamChange::Removed { stream: "A".to_owned() }, ..put(3, 7, "A", &[]) };
     assert!(interest.apply_table(removed));
     assert_eq!(stream(&mut interest, "b"), None);
 }

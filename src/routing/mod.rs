@@ -1,5 +1,5 @@
 //! This core's interest: its subscriptions, which other cores want a subject, which stream captures it.
-//! May import: limits, `shards` (hashing, ids, subject, shard::answer).
+//! May import: limits, `shards` (hashing, ids, subject, stream::config, shard::answer).
 //! Must not know: sockets, JSON.
 
 pub mod interest;

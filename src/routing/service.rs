@@ -64,7 +64,11 @@ fn classify_api(streams: &StreamTable, account: AccountId, rest: &[u8]) -> Servi
     }
     if rest == b"DIRECT.GET" || rest.starts_with(b"DIRECT.GET.") {
         let stream = tokens(rest).nth(2).and_then(|name| entry(streams, account, name));
-        return if stream.is_some_and(|stream| stream.allow_direct) { Service::Api } else { Service::None };
+        return if stream.is_some_and(|stream| stream.config.allow_direct) {
+            Service::Api
+        } else {
+            Service::None
+        };
     }
     if rest.is_empty() { Service::None } else { Service::Api }
 }
@@ -115,20 +119,21 @@ mod tests {
     use super::*;
     use shards::ids::Revision;
     use shards::shard::answer::{StreamChange, TableChange};
+    use shards::stream::config::StreamConfig;
     use shards::time::WallTime;
 
     const HOME: Home = Home { group: GroupId(7), shard: ShardId(1) };
 
     fn table(allow_direct: bool) -> StreamTable {
         let mut table = StreamTable::default();
-        let subjects = vec!["orders.>".to_owned()];
+        let (name, subjects) = ("ORDERS".to_owned(), vec!["orders.>".to_owned()]);
+        let config = StreamConfig { name, subjects, allow_direct, ..StreamConfig::default() };
         let created = WallTime(1);
         table.apply(TableChange {
             revision: Revision(1),
             account: AccountId::GLOBAL,
             group: HOME.group,
-            stream: "ORDERS".to_owned(),
-            change: StreamChange::Put { shard: HOME.shard, subjects, no_ack: false, allow_direct, created },
+            change: StreamChange::Put { shard: HOME.shard, created, config: config.into_shared() },
         });
         table
     }

@@ -2,25 +2,25 @@
 
 use shards::ids::{AccountId, GroupId, Revision, ShardId};
 use shards::shard::answer::{StreamChange, TableChange};
+use shards::stream::config::{ByName, StreamConfig};
 use shards::time::WallTime;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A stream as every core knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamEntry {
     pub group: GroupId,
     pub shard: ShardId,
-    pub subjects: Vec<String>,
-    pub no_ack: bool,
-    pub allow_direct: bool,
     pub created: WallTime,
+    pub config: Arc<StreamConfig>,
 }
 
 /// One copy per core. A change with an older revision than the last one applied loses.
 #[derive(Debug, Default)]
 pub struct StreamTable {
     revision: Revision,
-    accounts: BTreeMap<AccountId, BTreeMap<String, StreamEntry>>,
+    accounts: BTreeMap<AccountId, BTreeMap<ByName, StreamEntry>>,
 }
 
 impl StreamTable {
@@ -36,7 +36,11 @@ impl StreamTable {
 
     /// All streams of an account, ascending by name.
     pub fn streams(&self, account: AccountId) -> impl Iterator<Item = (&str, &StreamEntry)> {
-        self.accounts.get(&account).into_iter().flatten().map(|(name, entry)| (name.as_str(), entry))
+        self.accounts
+            .get(&account)
+            .into_iter()
+            .flatten()
+            .map(|(ByName(config), entry)| (config.name.as_str(), entry))
     }
 
     /// Applies a change; false if it is not newer than what is here.
@@ -46,15 +50,11 @@ impl StreamTable {
         }
         self.revision = change.revision;
         let streams = self.accounts.entry(change.account).or_default();
-        match change.change {
-            StreamChange::Put { shard, subjects, no_ack, allow_direct, created } => {
-                let entry =
-                    StreamEntry { group: change.group, shard, subjects, no_ack, allow_direct, created };
-                streams.insert(change.stream, entry);
-            }
-            StreamChange::Removed => {
-                streams.remove(&change.stream);
-            }
+        // The key is part of the configuration, which may be another one now.
+        streams.remove(change.stream());
+        if let StreamChange::Put { shard, created, config } = change.change {
+            let key = ByName(config.clone());
+            streams.insert(key, StreamEntry { group: change.group, shard, created, config });
         }
         true
     }

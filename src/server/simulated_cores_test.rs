@@ -13,6 +13,7 @@ use shards::lanes::{CoreMessage, Lane};
 use shards::shard::answer::{PubAck, PubAcks, StreamChange, TableChange};
 use shards::shard::outputs::Outputs;
 use shards::shard::request::{Batch, ItemKind};
+use shards::stream::config::StreamConfig;
 use shards::time::{Instant, Now, WallTime};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
@@ -170,14 +171,14 @@ impl Cores {
     /// A stream that captures these subjects, on a shard.
     pub fn create_stream(&mut self, number: u64, name: &str, shard: u16, subjects: &[&str]) {
         let subjects = subjects.iter().map(|&subject| subject.to_owned()).collect();
-        let created = WallTime(1);
-        let change =
-            StreamChange::Put { shard: ShardId(shard), subjects, no_ack: false, allow_direct: true, created };
+        let config =
+            StreamConfig { name: name.to_owned(), subjects, allow_direct: true, ..StreamConfig::default() };
+        let (shard, created) = (ShardId(shard), WallTime(1));
+        let change = StreamChange::Put { shard, created, config: config.into_shared() };
         let change = TableChange {
             revision: Revision(number),
             account: AccountId::GLOBAL,
             group: GroupId(number),
-            stream: name.to_owned(),
             change,
         };
         self.servers[0].table(change);

@@ -3,10 +3,11 @@
 use super::change::CatalogChange;
 use crate::encoding::{Malformed, Reader, Write};
 use crate::ids::{AccountId, GroupId, ShardId};
-use crate::stream::config::StreamConfig;
+use crate::stream::config::{ByName, StreamConfig};
 use crate::subject;
 use crate::time::WallTime;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How far a stream's creation or deletion has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub struct StreamRecord {
     pub group: GroupId,
     pub shard: ShardId,
     pub created: WallTime,
-    pub config: Box<StreamConfig>,
+    pub config: Arc<StreamConfig>,
     pub phase: Phase,
 }
 
@@ -34,7 +35,7 @@ pub struct StreamRecord {
 #[derive(Debug, Default)]
 pub struct Catalog {
     streams: BTreeMap<GroupId, StreamRecord>,
-    names: BTreeMap<(AccountId, String), GroupId>,
+    names: BTreeMap<AccountId, BTreeMap<ByName, GroupId>>,
     /// Deleted here, perhaps not yet on the home shard.
     tombstones: BTreeMap<GroupId, ShardId>,
     /// Streams per shard, for placement.
@@ -50,8 +51,7 @@ impl Catalog {
 
     /// The stream of this name, in any phase.
     pub fn by_name(&self, account: AccountId, name: &str) -> Option<&StreamRecord> {
-        // A tuple key cannot be looked up by parts; the name is short and this is not a hot path.
-        self.streams.get(self.names.get(&(account, name.to_owned()))?)
+        self.streams.get(self.names.get(&account)?.get(name)?)
     }
 
     /// The stream of this group.
@@ -147,7 +147,7 @@ impl Catalog {
                 group: GroupId(r.u64()?),
                 shard: ShardId(r.u16()?),
                 created: WallTime(r.u64()?),
-                config: Box::new(StreamConfig::decode(r.bytes()?)?),
+                config: StreamConfig::decode(r.bytes()?)?.into_shared(),
                 phase: Phase::Live,
             });
         }
@@ -160,30 +160,34 @@ impl Catalog {
 
     /// Checks the maps against each other.
     pub fn check(&self) {
-        assert_eq!(self.names.len(), self.streams.len());
+        let names = || self.names.values().flatten();
+        assert_eq!(names().count(), self.streams.len());
         assert_eq!(self.load.values().sum::<usize>(), self.streams.len());
-        let groups: BTreeSet<_> = self.names.values().collect();
+        let groups: BTreeSet<_> = names().map(|(_, group)| group).collect();
         assert_eq!(groups.len(), self.streams.len());
     }
 
     /// Puts a stream in, in place of what its group was before. Another stream of its name must have been deleted before,
     /// by a change that lay in a damaged range: it gets its tombstone now.
     fn insert(&mut self, record: StreamRecord) {
-        let name = (record.account, record.config.name.clone());
-        if let Some(&older) = self.names.get(&name).filter(|&&group| group != record.group)
+        let older = self.by_name(record.account, &record.config.name).map(|stream| stream.group);
+        if let Some(older) = older.filter(|&group| group != record.group)
             && let Some(shard) = self.remove(older)
         {
             self.tombstones.insert(older, shard);
         }
         self.remove(record.group);
         *self.load.entry(record.shard).or_default() += 1;
-        self.names.insert(name, record.group);
+        let names = self.names.entry(record.account).or_default();
+        names.insert(ByName(record.config.clone()), record.group);
         self.streams.insert(record.group, record);
     }
 
     fn remove(&mut self, group: GroupId) -> Option<ShardId> {
         let record = self.streams.remove(&group)?;
-        self.names.remove(&(record.account, record.config.name));
+        if let Some(names) = self.names.get_mut(&record.account) {
+            names.remove(record.config.name.as_str());
+        }
         let load = self.load.entry(record.shard).or_default();
         *load = load.saturating_sub(1);
         Some(record.shard)
@@ -200,7 +204,7 @@ mod tests {
             group: GroupId(group),
             shard: ShardId(shard),
             created: WallTime(7),
-            config: Box::new(StreamConfig {
+            config: Arc::new(StreamConfig {
                 name: name.to_owned(),
                 subjects: vec![subject.to_owned()],
                 ..StreamConfig::default()
@@ -253,7 +257,7 @@ mod tests {
             group: GroupId(3),
             shard: ShardId(0),
             created: WallTime(8),
-            config: Box::new(StreamConfig { name: "B".to_owned(), ..StreamConfig::default() }),
+            config: Arc::new(StreamConfig { name: "B".to_owned(), ..StreamConfig::default() }),
             phase: Phase::Proposed,
         });
         let mut bytes = Vec::new();

@@ -4,6 +4,7 @@ use crate::encoding::{Malformed, Reader, Write};
 use crate::ids::{AccountId, GroupId, ShardId};
 use crate::stream::config::StreamConfig;
 use crate::time::WallTime;
+use std::sync::Arc;
 
 /// One change of the catalog. Applying it twice is the same as applying it once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub enum CatalogChange {
     /// The first entry of every catalog: so no stream's group has the catalog's own number.
     Founded,
     /// A stream exists, with this configuration.
-    Put { account: AccountId, group: GroupId, shard: ShardId, created: WallTime, config: Box<StreamConfig> },
+    Put { account: AccountId, group: GroupId, shard: ShardId, created: WallTime, config: Arc<StreamConfig> },
     /// The tombstone: the stream is deleted, its group may still have to be told.
     Remove { group: GroupId },
     /// The group is gone from its shard; the tombstone is not needed any more.
@@ -65,7 +66,7 @@ impl CatalogChange {
                 group: GroupId(r.u64()?),
                 shard: ShardId(r.u16()?),
                 created: WallTime(r.u64()?),
-                config: Box::new(StreamConfig::decode(r.bytes()?)?),
+                config: StreamConfig::decode(r.bytes()?)?.into_shared(),
             },
             REMOVE => CatalogChange::Remove { group: GroupId(r.u64()?) },
             FORGET => CatalogChange::Forget { group: GroupId(r.u64()?) },

@@ -2,7 +2,9 @@
 
 use crate::ids::{AccountId, GroupId, Origin, Revision, ShardId, StreamSeq};
 use crate::rejection::Rejection;
+use crate::stream::config::StreamConfig;
 use crate::time::WallTime;
+use std::sync::Arc;
 
 pub use crate::consumer::info::{ConsumerInfo, SequenceInfo};
 pub use crate::stream::info::{StreamInfo, StreamState};
@@ -134,20 +136,29 @@ pub struct TableChange {
     pub revision: Revision,
     pub account: AccountId,
     pub group: GroupId,
-    pub stream: String,
     pub change: StreamChange,
+}
+
+impl TableChange {
+    /// The stream's name.
+    pub fn stream(&self) -> &str {
+        match &self.change {
+            StreamChange::Put { config, .. } => &config.name,
+            StreamChange::Removed { stream } => stream,
+        }
+    }
 }
 
 /// What happened to a stream in the table.
 #[derive(Clone, Debug)]
 pub enum StreamChange {
-    /// Created, or its subjects or flags changed.
+    /// Created, or its configuration changed.
     Put {
         shard: ShardId,
-        subjects: Vec<String>,
-        no_ack: bool,
-        allow_direct: bool,
         created: WallTime,
+        config: Arc<StreamConfig>,
     },
-    Removed,
+    Removed {
+        stream: String,
+    },
 }

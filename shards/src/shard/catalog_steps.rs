@@ -13,6 +13,7 @@ use crate::rejection::Rejection;
 use crate::stream::config::{ServerLimits, StreamConfig};
 use crate::time::Now;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// What the catalog wants written. The shard makes an entry of its own of each, because the index of the entry that
 /// creates a stream is the number of its group.
@@ -55,7 +56,7 @@ enum Operation {
     /// From the check on the home shard to the confirmed table.
     Update {
         to: ReplyTo,
-        config: Box<StreamConfig>,
+        config: Arc<StreamConfig>,
         info: Option<Box<StreamInfo>>,
     },
     Delete {
@@ -150,8 +151,8 @@ impl CatalogSteps {
                 let Some(Operation::Delete { account, name, .. }) = self.operations.get(&group) else {
                     return;
                 };
-                let (account, name) = (*account, name.clone());
-                self.tell(account, group, name, StreamChange::Removed, out);
+                let (account, change) = (*account, StreamChange::Removed { stream: name.clone() });
+                self.tell(account, group, change, out);
             }
             CatalogChange::Founded | CatalogChange::Forget { .. } => {}
         }
@@ -211,7 +212,8 @@ impl CatalogSteps {
             if !have.config.is_same(&config) {
                 return Err(Rejection::StreamNameExist);
             }
-            let (group, created, shard) = (have.group, have.created, have.shard);
+            let StreamRecord { group, created, shard, ref config, .. } = *have;
+            let config = config.clone();
             self.operations.insert(group, Operation::Create { to: to.clone(), fresh: false, info: None });
             out.send(shard, ShardMessage::CreateGroup { group, account, config, created });
             return Ok(None);
@@ -221,8 +223,9 @@ impl CatalogSteps {
         }
         let shard = self.catalog.place(self.shards);
         let created = now.wall;
-        let record = StreamRecord { account, group, shard, created, config, phase: Phase::Proposed };
-        let config = record.config.clone();
+        let config = config.into_shared();
+        let record =
+            StreamRecord { account, group, shard, created, config: config.clone(), phase: Phase::Proposed };
         self.catalog.propose(record);
         self.operations.insert(group, Operation::Create { to: to.clone(), fresh: true, info: None });
         Ok(Some(CatalogChange::Put { account, group, shard, created, config }))
@@ -241,7 +244,7 @@ impl CatalogSteps {
         if self.catalog.overlaps(to.account, &config.subjects, Some(have.group)) {
             return Err(Rejection::StreamSubjectOverlap);
         }
-        let (group, shard) = (have.group, have.shard);
+        let (group, shard, config) = (have.group, have.shard, config.into_shared());
         out.send(shard, ShardMessage::CheckUpdate { group, config: config.clone() });
         self.operations.insert(group, Operation::Update { to: to.clone(), config, info: None });
         Ok(None)
@@ -327,27 +330,15 @@ impl CatalogSteps {
 
     fn tell_put(&mut self, group: GroupId, out: &mut impl Outputs) {
         let Some(stream) = self.catalog.by_group(group) else { return };
-        let change = StreamChange::Put {
-            shard: stream.shard,
-            subjects: stream.config.subjects.clone(),
-            no_ack: stream.config.no_ack,
-            allow_direct: stream.config.allow_direct,
-            created: stream.created,
-        };
-        self.tell(stream.account, group, stream.config.name.clone(), change, out);
+        let StreamRecord { account, shard, created, ref config, .. } = *stream;
+        let change = StreamChange::Put { shard, created, config: config.clone() };
+        self.tell(account, group, change, out);
     }
 
-    fn tell(
-        &mut self,
-        account: AccountId,
-        group: GroupId,
-        stream: String,
-        change: StreamChange,
-        out: &mut impl Outputs,
-    ) {
+    fn tell(&mut self, account: AccountId, group: GroupId, change: StreamChange, out: &mut impl Outputs) {
         self.revision = Revision(self.revision.0 + 1);
         self.unconfirmed.push_back((self.revision, group));
-        out.table(TableChange { revision: self.revision, account, group, stream, change });
+        out.table(TableChange { revision: self.revision, account, group, change });
     }
 
     fn all_confirmed(&self, revision: Revision) -> bool {

@@ -23,7 +23,7 @@ fn delete(name: &str) -> Request {
 
 /// Whether the table, as it was told, holds the stream.
 fn is_in_table(bench: &Bench, name: &str) -> bool {
-    let last = bench.world.table.iter().rev().find(|change| change.stream == name);
+    let last = bench.world.table.iter().rev().find(|change| change.stream() == name);
     last.is_some_and(|change| matches!(change.change, StreamChange::Put { .. }))
 }
 
@@ -107,7 +107,7 @@ fn a_group_that_the_catalog_does_not_know_is_left_alone() {
     let message = ShardMessage::CreateGroup {
         group: GroupId(77),
         account: AccountId::GLOBAL,
-        config: Box::new(config),
+        config: config.into_shared(),
         created: WallTime(1),
     };
     bench.shard.handle_message(bench.now, message, &mut bench.world);

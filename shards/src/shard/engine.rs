@@ -190,7 +190,7 @@ impl Engine {
                 }
                 let mut new = Group::new(Machine::Stream(Box::new(StreamGroup::new(
                     account,
-                    Stream::new(account, (*config).clone(), created),
+                    Stream::new(account, config.clone(), created),
                 ))));
                 let mut encoded = Vec::new();
                 config.encode(&mut encoded);
@@ -213,8 +213,7 @@ impl Engine {
             }
             ShardMessage::UpdateGroup { group, config } => {
                 let Some(known) = self.groups.get_mut(&group) else { return };
-                let is_same = known.stream().is_some_and(|s| *s.stream.config() == *config);
-                if !is_same {
+                if !known.stream().is_some_and(|s| s.stream.share_config(&config)) {
                     let mut encoded = Vec::new();
                     config.encode(&mut encoded);
                     let change = crate::change::Change::ConfigUpdate { config: &encoded };

@@ -231,7 +231,7 @@ impl Bench {
 
     /// The group of a stream, as the table has it.
     pub fn group(&self, name: &str) -> GroupId {
-        let last = self.world.table.iter().rev().find(|change| change.stream == name);
+        let last = self.world.table.iter().rev().find(|change| change.stream() == name);
         last.expect("the stream is in the table").group
     }
 

@@ -36,20 +36,21 @@ use engine::Engine;
 use opening::Opening;
 use outputs::Outputs;
 use request::{Batch, ReplyTo, Request, ShardInput};
+use std::sync::Arc;
 
 /// What shards (and, for confirmations, cores) tell each other about the catalog. Each is safe to repeat.
 #[derive(Clone, Debug)]
 pub enum ShardMessage {
     /// Catalog to home shard: start this stream's group. Answered by `GroupCreated`.
-    CreateGroup { group: GroupId, account: AccountId, config: Box<StreamConfig>, created: WallTime },
+    CreateGroup { group: GroupId, account: AccountId, config: Arc<StreamConfig>, created: WallTime },
     /// Home shard to catalog: the group's first entry is synced.
     GroupCreated { group: GroupId, info: Box<StreamInfo> },
     /// Catalog to home shard: would this configuration break a consumer?
-    CheckUpdate { group: GroupId, config: Box<StreamConfig> },
+    CheckUpdate { group: GroupId, config: Arc<StreamConfig> },
     /// The answer.
     UpdateChecked { group: GroupId, result: Result<(), Rejection> },
     /// Catalog to home shard: the new configuration; it is in the catalog already.
-    UpdateGroup { group: GroupId, config: Box<StreamConfig> },
+    UpdateGroup { group: GroupId, config: Arc<StreamConfig> },
     /// Home shard to catalog: the update is synced.
     GroupUpdated { group: GroupId, info: Box<StreamInfo> },
     /// Catalog to home shard: the tombstone is synced and no core routes to the stream any more; end the group.

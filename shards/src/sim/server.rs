@@ -151,12 +151,13 @@ impl SimServer {
     }
 
     fn apply_table(&mut self, change: TableChange) {
-        let TableChange { revision, group, stream, change, .. } = change;
+        let stream = change.stream().to_owned();
+        let TableChange { revision, group, change, .. } = change;
         let newer = self.table.get(&group).is_none_or(|(have, ..)| *have < revision);
         if newer {
             let known = match change {
                 StreamChange::Put { shard, .. } => Some(Known { group, shard }),
-                StreamChange::Removed => None,
+                StreamChange::Removed { .. } => None,
             };
             self.table.insert(group, (revision, stream, known));
         }

@@ -20,7 +20,7 @@ impl Stream {
     pub fn decode_create(body: &[u8]) -> Result<Stream, Malformed> {
         match Change::decode(ChangeKind::GroupCreate, body)? {
             Change::GroupCreate { account, created, config } => {
-                Ok(Stream::new(account, StreamConfig::decode(config)?, created))
+                Ok(Stream::new(account, StreamConfig::decode(config)?.into_shared(), created))
             }
             _ => Err(Malformed),
         }
@@ -219,7 +219,7 @@ impl Stream {
     }
 
     fn apply_config(&mut self, config: StreamConfig, effects: &mut Effects) {
-        self.config = config;
+        self.config = config.into_shared();
         if self.config.max_msgs_per_subject > 0 {
             let limit = self.config.max_msgs_per_subject.unsigned_abs();
             let ids: Vec<SubjectId> = self.index.subjects.iter().map(|(id, _)| id).collect();

@@ -1,6 +1,9 @@
 //! The configuration of a stream, as the engine serves it.
 
 use crate::subject;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a stream keeps its messages.
@@ -109,11 +112,56 @@ impl StreamConfig {
         own(self) == own(other)
     }
 
+    /// As it is kept: without spare memory, once for the catalog, the stream and every core's table of streams. Nobody
+    /// changes it; a stream that is updated gets another one.
+    pub fn into_shared(mut self) -> Arc<StreamConfig> {
+        self.name.shrink_to_fit();
+        self.description.shrink_to_fit();
+        self.subjects.shrink_to_fit();
+        self.subjects.iter_mut().for_each(String::shrink_to_fit);
+        self.metadata.shrink_to_fit();
+        for (key, value) in &mut self.metadata {
+            key.shrink_to_fit();
+            value.shrink_to_fit();
+        }
+        Arc::new(self)
+    }
+
     /// Whether the stream stores messages on this literal subject.
     pub fn captures(&self, subject: &[u8]) -> bool {
         self.subjects.iter().any(|pattern| subject::matches(pattern.as_bytes(), subject))
     }
 }
+
+/// A configuration as the key of its stream in an ordered map: what is compared is the name.
+#[derive(Clone, Debug)]
+pub struct ByName(pub Arc<StreamConfig>);
+
+impl Borrow<str> for ByName {
+    fn borrow(&self) -> &str {
+        &self.0.name
+    }
+}
+
+impl Ord for ByName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.name.cmp(&other.0.name)
+    }
+}
+
+impl PartialOrd for ByName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for ByName {}
 
 /// How the keys of the server's own metadata begin.
 pub(super) const SERVER_METADATA: &str = "_nats.";

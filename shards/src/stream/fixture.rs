@@ -38,7 +38,7 @@ impl Fixture {
     pub fn new(change: impl FnOnce(&mut StreamConfig)) -> Fixture {
         let start = 1_700_000_000_000_000_000;
         let now = Now { monotonic: Instant(1_000), wall: WallTime(start) };
-        let stream = Stream::new(AccountId::GLOBAL, config(change), WallTime(start));
+        let stream = Stream::new(AccountId::GLOBAL, config(change).into_shared(), WallTime(start));
         Fixture {
             stream,
             effects: Effects::default(),
@@ -188,10 +188,7 @@ impl Fixture {
     pub fn replayed(&self, checkpoint: Option<&[u8]>, behind: usize) -> Stream {
         let mut stream = match checkpoint {
             Some(bytes) => Stream::decode_checkpoint(bytes).expect("a checkpoint is whole"),
-            None => {
-                let first = self.first_config();
-                Stream::new(AccountId::GLOBAL, first, self.stream.created())
-            }
+            None => Stream::new(AccountId::GLOBAL, self.stream.config.clone(), self.stream.created()),
         };
         let mut effects = Effects::default();
         for (kind, body, place) in &self.log[behind..] {
@@ -199,9 +196,5 @@ impl Fixture {
             effects.clear();
         }
         stream
-    }
-
-    fn first_config(&self) -> StreamConfig {
-        self.stream.config().clone()
     }
 }

@@ -5,6 +5,7 @@ use super::config::StreamConfig;
 use crate::limits::{DELETED_DETAILS_MAX, SUBJECT_DETAILS_MAX};
 use crate::subject;
 use crate::time::{Now, WallTime};
+use std::sync::Arc;
 
 /// State of a stream as clients see it (spec: StreamState).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub struct StreamState {
 /// A stream as clients see it.
 #[derive(Clone, Debug)]
 pub struct StreamInfo {
-    pub config: StreamConfig,
+    pub config: Arc<StreamConfig>,
     pub created: WallTime,
     pub state: StreamState,
     pub ts: WallTime,

@@ -34,6 +34,7 @@ use memory::MemoryStore;
 use msg_ids::MsgIds;
 use place::{EntryPlace, Place};
 use retention::Retention;
+use std::sync::Arc;
 use ttl::Ttls;
 
 /// One stream: what is committed, and an overlay of what is in flight. Lives on: its shard's core.
@@ -45,7 +46,8 @@ use ttl::Ttls;
 pub struct Stream {
     account: AccountId,
     created: WallTime,
-    config: StreamConfig,
+    /// Shared with the catalog and the table of streams.
+    config: Arc<StreamConfig>,
     committed: Committed,
     index: Index,
     ids: MsgIds,
@@ -77,7 +79,7 @@ struct Committed {
 
 impl Stream {
     /// A stream at its beginning: what `ChangeKind::GroupCreate` makes.
-    pub fn new(account: AccountId, config: StreamConfig, created: WallTime) -> Stream {
+    pub fn new(account: AccountId, config: Arc<StreamConfig>, created: WallTime) -> Stream {
         let mut committed = Committed::default();
         if config.first_seq > 0 {
             (committed.first_seq, committed.last_seq) = (config.first_seq, config.first_seq - 1);
@@ -101,6 +103,15 @@ impl Stream {
 
     pub fn config(&self) -> &StreamConfig {
         &self.config
+    }
+
+    /// Takes an equal configuration in place of its own, so that memory holds it once. False: it is another one.
+    pub fn share_config(&mut self, config: &Arc<StreamConfig>) -> bool {
+        let is_same = self.config == *config;
+        if is_same {
+            self.config = config.clone();
+        }
+        is_same
     }
 
     pub fn account(&self) -> AccountId {

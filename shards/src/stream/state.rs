@@ -58,7 +58,7 @@ impl Stream {
             return Err(Malformed);
         }
         let (account, created) = (AccountId(reader.u32()?), WallTime(reader.u64()?));
-        let config = StreamConfig::decode(reader.bytes()?)?;
+        let config = StreamConfig::decode(reader.bytes()?)?.into_shared();
         let mut stream = Stream::new(account, config, created);
         if stream.config.storage == Storage::Memory {
             reader.finish()?;

@@ -39,7 +39,7 @@ fn stream() -> StreamInfo {
         ..StreamConfig::default()
     };
     let state = StreamState { first_seq: 5, last_seq: 4, ..StreamState::default() };
-    StreamInfo { config, created: CREATED, state, ts: CREATED }
+    StreamInfo { config: config.into_shared(), created: CREATED, state, ts: CREATED }
 }
 
 fn config_text(metadata: &str) -> String {
@@ -77,9 +77,13 @@ fn a_created_stream_is_shown_with_version_and_level() {
 #[test]
 fn a_stream_of_defaults_leaves_out_what_is_empty() {
     let mut info = stream();
-    info.config.description.clear();
-    info.config.metadata.clear();
-    info.config.duplicate_window = Duration::ZERO;
+    let config = StreamConfig {
+        description: String::new(),
+        metadata: Vec::new(),
+        duplicate_window: Duration::ZERO,
+        ..StreamConfig::clone(&info.config)
+    };
+    info.config = config.into_shared();
     let text = text(super::stream::updated(&info));
     for absent in
         ["description", "duplicate_window", "no_ack", "discard_new_per_subject", "did_create", "cluster"]
