@@ -18,9 +18,10 @@ pub(super) struct GroupState {
 }
 
 /// What is in it.
+#[expect(clippy::large_enum_variant, reason = "lives only while a group is opened")]
 pub(super) enum StateMachine {
     Catalog(Catalog),
-    Stream(Box<StreamGroup>),
+    Stream(StreamGroup),
 }
 
 const IS_CATALOG: u8 = 0;
@@ -93,7 +94,7 @@ impl GroupState {
         let progress_through = EntryIndex(r.u64()?);
         let machine = match r.u8()? {
             IS_CATALOG => StateMachine::Catalog(Catalog::decode_checkpoint(r.take(r.remaining())?)?),
-            IS_STREAM => StateMachine::Stream(Box::new(decode_stream(&mut r)?)),
+            IS_STREAM => StateMachine::Stream(decode_stream(&mut r)?),
             _ => return Err(Malformed),
         };
         Ok(GroupState { progress_through, machine })

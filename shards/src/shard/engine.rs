@@ -188,10 +188,10 @@ impl Engine {
                 if self.groups.contains_key(&group) {
                     return self.tell_created(now, group, out);
                 }
-                let mut new = Group::new(Machine::Stream(Box::new(StreamGroup::new(
+                let mut new = Group::new(Machine::Stream(StreamGroup::new(
                     account,
                     Stream::new(account, config.clone(), created),
-                ))));
+                )));
                 let mut encoded = Vec::new();
                 config.encode(&mut encoded);
                 let change = crate::change::Change::GroupCreate { account, created, config: &encoded };

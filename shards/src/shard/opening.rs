@@ -196,5 +196,5 @@ fn found(id: GroupId, view: &EntryView<'_>) -> Result<Option<Box<Group>>, Malfor
     }
     let stream = Stream::decode_create(first.bytes)?;
     let stream = StreamGroup::new(stream.account(), stream);
-    Ok(Some(Box::new(Group::new(Machine::Stream(Box::new(stream))))))
+    Ok(Some(Box::new(Group::new(Machine::Stream(stream)))))
 }
