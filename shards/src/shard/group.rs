@@ -11,7 +11,10 @@ use crate::stream::admit::Admitted;
 use crate::time::Instant;
 
 /// What the shard replicates in this group.
-#[expect(clippy::large_enum_variant, reason = "all groups but one are streams, and each is in a box of its own")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "all groups but one are streams, and each is in a box of its own"
+)]
 pub(super) enum Machine {
     /// The catalog; its state is beside the groups, in `Shard::catalog`.
     Catalog,

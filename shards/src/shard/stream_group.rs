@@ -154,9 +154,9 @@ impl StreamGroup {
         (slots.filter_map(|(i, slot)| Some((i as SlotIndex, slot.as_deref_mut()?))), &self.stream)
     }
 
-    /// Whether some consumer has progress that waits to be logged.
+    /// Whether something of some consumer waits to be logged.
     pub fn has_progress(&self) -> bool {
-        self.slots.iter().flatten().any(|slot| slot.consumer.has_progress())
+        self.owes() || self.slots.iter().flatten().any(|slot| slot.consumer.has_progress())
     }
 
     /// Progress that waits to be logged, over all consumers. Bytes.
