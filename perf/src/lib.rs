@@ -4,9 +4,17 @@
 #![allow(clippy::disallowed_methods, reason = "the judge measures time")]
 
 pub mod address;
+pub mod document;
 pub mod failure;
+#[cfg(test)]
+mod fixture;
 pub mod measured;
+pub mod plot;
 pub mod runner;
+pub mod slo;
+pub mod statistics;
+pub mod toml_file;
+pub mod units;
 pub mod values;
 pub mod watch;
 pub mod workload;
