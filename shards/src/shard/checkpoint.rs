@@ -68,7 +68,7 @@ impl Engine {
         let mut state = Vec::new();
         let mut live: Vec<Position> = Vec::new();
         state.put_u64(group.last_proposed().0);
-        let covers = group.applied;
+        let (covers, is_settled) = (group.applied, group.is_settled());
         match &mut group.machine {
             Machine::Catalog => {
                 state.put_u8(IS_CATALOG);
@@ -78,6 +78,9 @@ impl Engine {
             Machine::Stream(stream) => {
                 state.put_u8(IS_STREAM);
                 encode_stream(stream, &mut state);
+                if is_settled {
+                    stream.stream.shrink();
+                }
                 if !stream.is_memory() {
                     stream.stream.for_each_live(&mut |place, _| live.push(place.position));
                 }

@@ -144,8 +144,8 @@ impl Stream {
         if self.config.discard == Discard::New {
             added = self.check_room(publish.subject, shape, asked.rollup)?;
         }
-        if !asked.behind.is_empty() && asked.behind != &*self.in_flight.last_msg_id {
-            let last = String::from_utf8_lossy(&self.in_flight.last_msg_id).into_owned();
+        if !asked.behind.is_empty() && asked.behind != self.in_flight.last_msg_id() {
+            let last = String::from_utf8_lossy(self.in_flight.last_msg_id()).into_owned();
             return Err(No::Refused(Rejection::WrongLastMsgId(last), self.in_flight.last_seq));
         }
         Ok((asked, added))
@@ -218,7 +218,7 @@ impl Stream {
         let last = self.admitted_last_on(if filter.is_empty() { on } else { filter });
         if parse_number(headers.expected_last_subject_seq) != Some(last) {
             // What is not there may be so because a rollup in flight removes it.
-            let rests_on = last.max(self.in_flight.rollup_all);
+            let rests_on = last.max(self.in_flight.rollup_all());
             return Err(No::Refused(Rejection::WrongLastSequence(last), rests_on));
         }
         Ok(())
@@ -247,7 +247,7 @@ impl Stream {
         if let Some(seq) = self.in_flight.last_on(wanted, is_pattern) {
             return seq;
         }
-        if self.in_flight.rollup_all > 0 {
+        if self.in_flight.rollup_all() > 0 {
             return 0;
         }
         self.last_on(wanted).map_or(0, |seq| seq.0)
@@ -273,11 +273,12 @@ impl Stream {
                 added = Added { messages: 0, bytes: accounted(shape) - accounted(replaced) };
             }
         }
-        let messages = self.index.count() + self.in_flight.messages;
+        let in_flight = self.in_flight.added();
+        let messages = self.index.count() + in_flight.messages;
         if config.max_msgs > 0 && added.messages > 0 && messages >= config.max_msgs.unsigned_abs() {
             return Err(self.full("maximum messages exceeded"));
         }
-        let bytes = self.committed.bytes as i64 + self.in_flight.bytes + accounted(shape);
+        let bytes = self.committed.bytes as i64 + in_flight.bytes + accounted(shape);
         if config.max_bytes > 0 && added.bytes > 0 && bytes > config.max_bytes {
             return Err(self.full("maximum bytes exceeded"));
         }
@@ -298,16 +299,11 @@ impl Stream {
         added: Added,
     ) -> Admitted {
         let seq = self.in_flight.last_seq + 1;
-        self.in_flight.push(seq, time.0, publish.subject, added);
-        if asked.rollup == Rollup::All {
-            self.in_flight.rollup_all = seq;
-        }
+        self.in_flight.push(seq, time.0, publish.subject, asked.msg_id, asked.rollup, added);
         if let Some(id) = asked.remember {
             let window = self.duplicate_window();
             self.ids.insert(Seen { id, seq, time: time.0 }, window);
         }
-        self.in_flight.last_msg_id.clear();
-        self.in_flight.last_msg_id.extend_from_slice(asked.msg_id);
         self.schedule_expiry(now, asked.ttl);
         let headers_len = StoredHeaders::of(publish.headers).len();
         let has_ttl = asked.ttl != Ttl::None;

@@ -3,24 +3,32 @@
 //! Thrown away as a whole when a term or a log ends. Subjects are kept by name, neighbouring messages on one subject
 //! once, so that a later expected sequence sees every message before it.
 
+use crate::record::Rollup;
 use crate::subject;
 use std::collections::VecDeque;
 
-/// The overlay. Lives on: the leader's shard.
+/// Where the stream will be once everything admitted is committed. Lives on: the leader's shard.
 #[derive(Debug, Default)]
 pub struct InFlight {
     /// Last sequence given out; the committed one if nothing is in flight.
     pub last_seq: u64,
     /// Timestamp of that message. Nanoseconds.
     pub last_time: u64,
+    /// From the first message on. Kept when nothing is in flight any more, for the next one.
+    overlay: Option<Box<Overlay>>,
+}
+
+/// What is in flight.
+#[derive(Debug, Default)]
+struct Overlay {
     /// Message id of the last message; empty: it has none.
-    pub last_msg_id: Vec<u8>,
+    last_msg_id: Vec<u8>,
     /// Sequence of the last message in flight with `Nats-Rollup: all`, 0 if none.
-    pub rollup_all: u64,
+    rollup_all: u64,
     /// What messages in flight add to the count of messages.
-    pub messages: u64,
+    messages: u64,
     /// What messages in flight add to the accounted bytes; less than nothing when they replace larger ones.
-    pub bytes: i64,
+    bytes: i64,
     runs: VecDeque<Run>,
     /// Subjects of the runs, one behind another.
     names: Vec<u8>,
@@ -48,10 +56,73 @@ pub struct Added {
 }
 
 impl InFlight {
-    /// Takes the next message.
-    pub fn push(&mut self, seq: u64, time: u64, subject: &[u8], added: Added) {
+    /// Takes the next message. `msg_id`: empty if it has none.
+    pub fn push(&mut self, seq: u64, time: u64, subject: &[u8], msg_id: &[u8], rollup: Rollup, added: Added) {
         self.last_seq = seq;
         self.last_time = time;
+        let overlay = self.overlay.get_or_insert_default();
+        if rollup == Rollup::All {
+            overlay.rollup_all = seq;
+        }
+        overlay.last_msg_id.clear();
+        overlay.last_msg_id.extend_from_slice(msg_id);
+        overlay.push(seq, subject, added);
+    }
+
+    /// A message was applied: it is committed state now.
+    pub fn applied(&mut self, seq: u64) {
+        if let Some(overlay) = &mut self.overlay {
+            overlay.applied(seq);
+        }
+    }
+
+    /// Message id of the last message; empty: it has none.
+    pub fn last_msg_id(&self) -> &[u8] {
+        self.overlay.as_ref().map_or(&[], |overlay| &overlay.last_msg_id)
+    }
+
+    /// Sequence of the last message in flight with `Nats-Rollup: all`, 0 if none.
+    pub fn rollup_all(&self) -> u64 {
+        self.overlay.as_ref().map_or(0, |overlay| overlay.rollup_all)
+    }
+
+    /// What messages in flight add to the count of messages and to the accounted bytes.
+    pub fn added(&self) -> Added {
+        let overlay = self.overlay.as_ref();
+        overlay.map_or(Added::default(), |overlay| Added { messages: overlay.messages, bytes: overlay.bytes })
+    }
+
+    /// Last message in flight on a subject, or on any that matches if `is_pattern`.
+    pub fn last_on(&self, wanted: &[u8], is_pattern: bool) -> Option<u64> {
+        self.overlay.as_ref()?.on(wanted, is_pattern).next_back().map(|run| run.last)
+    }
+
+    /// Messages in flight on a subject.
+    pub fn count_on(&self, wanted: &[u8]) -> u64 {
+        let runs = self.overlay.iter().flat_map(|overlay| overlay.on(wanted, false));
+        runs.map(|run| run.last - run.first + 1).sum()
+    }
+
+    /// Forgets everything; the committed state is what counts.
+    pub fn reset(&mut self, last_seq: u64, last_time: u64, last_msg_id: &[u8]) {
+        (self.last_seq, self.last_time) = (last_seq, last_time);
+        if self.overlay.is_some() || !last_msg_id.is_empty() {
+            self.overlay.get_or_insert_default().reset(last_msg_id);
+        }
+    }
+
+    /// Gives back memory that is not in use.
+    pub fn shrink(&mut self) {
+        self.overlay = self.overlay.take().filter(|all| !all.runs.is_empty() || !all.last_msg_id.is_empty());
+        if let Some(overlay) = &mut self.overlay {
+            overlay.runs.shrink_to_fit();
+            overlay.names.shrink_to_fit();
+        }
+    }
+}
+
+impl Overlay {
+    fn push(&mut self, seq: u64, subject: &[u8], added: Added) {
         self.messages += added.messages;
         self.bytes += added.bytes;
         let (names, base) = (&self.names, self.names_base);
@@ -68,8 +139,7 @@ impl InFlight {
         self.runs.push_back(Run { first: seq, last: seq, name_at, name_len: subject.len() as u32, added });
     }
 
-    /// A message was applied: it is committed state now.
-    pub fn applied(&mut self, seq: u64) {
+    fn applied(&mut self, seq: u64) {
         while let Some(run) = self.runs.front_mut() {
             if run.first > seq {
                 return;
@@ -89,38 +159,21 @@ impl InFlight {
         }
     }
 
-    /// Last message in flight on a subject, or on any that matches if `is_pattern`.
-    pub fn last_on(&self, wanted: &[u8], is_pattern: bool) -> Option<u64> {
-        let mut runs = self.runs.iter().rev();
-        runs.find(|run| self.is_on(run, wanted, is_pattern)).map(|run| run.last)
+    /// Runs on a subject, or on any that matches if `is_pattern`, in the order of their sequences.
+    fn on<'a>(&'a self, wanted: &'a [u8], is_pattern: bool) -> impl DoubleEndedIterator<Item = &'a Run> {
+        self.runs.iter().filter(move |run| {
+            let name = run.name(&self.names, self.names_base);
+            if is_pattern { subject::matches(wanted, name) } else { name == wanted }
+        })
     }
 
-    /// Messages in flight on a subject.
-    pub fn count_on(&self, wanted: &[u8]) -> u64 {
-        let runs = self.runs.iter().filter(|run| self.is_on(run, wanted, false));
-        runs.map(|run| run.last - run.first + 1).sum()
-    }
-
-    /// Forgets everything; the committed state is what counts.
-    pub fn reset(&mut self, last_seq: u64, last_time: u64, last_msg_id: &[u8]) {
+    fn reset(&mut self, last_msg_id: &[u8]) {
         self.runs.clear();
         self.names.clear();
         self.names_base = 0;
         (self.messages, self.bytes, self.rollup_all) = (0, 0, 0);
-        (self.last_seq, self.last_time) = (last_seq, last_time);
         self.last_msg_id.clear();
         self.last_msg_id.extend_from_slice(last_msg_id);
-    }
-
-    /// Gives back memory that is not in use.
-    pub fn shrink(&mut self) {
-        self.runs.shrink_to_fit();
-        self.names.shrink_to_fit();
-    }
-
-    fn is_on(&self, run: &Run, wanted: &[u8], is_pattern: bool) -> bool {
-        let name = run.name(&self.names, self.names_base);
-        if is_pattern { subject::matches(wanted, name) } else { name == wanted }
     }
 
     /// Drops the names of runs that have gone, once they are half of all.
@@ -151,17 +204,17 @@ mod tests {
     fn the_last_message_on_a_subject_is_found_until_it_is_applied() {
         let mut overlay = InFlight::default();
         for (seq, subject) in [(1, "a.x"), (2, "a.x"), (3, "b"), (4, "a.y")] {
-            overlay.push(seq, seq, subject.as_bytes(), ONE);
+            overlay.push(seq, seq, subject.as_bytes(), b"", Rollup::None, ONE);
         }
         assert_eq!(overlay.last_on(b"a.x", false), Some(2));
         assert_eq!(overlay.last_on(b"a.*", true), Some(4));
-        assert_eq!((overlay.count_on(b"a.x"), overlay.messages, overlay.bytes), (2, 4, 40));
+        assert_eq!((overlay.count_on(b"a.x"), overlay.added()), (2, Added { messages: 4, bytes: 40 }));
         overlay.applied(1);
-        assert_eq!((overlay.count_on(b"a.x"), overlay.messages), (1, 3));
+        assert_eq!((overlay.count_on(b"a.x"), overlay.added().messages), (1, 3));
         overlay.applied(3);
         assert_eq!((overlay.last_on(b"b", false), overlay.last_on(b"a.y", false)), (None, Some(4)));
         overlay.applied(4);
-        assert!(overlay.runs.is_empty() && overlay.names.is_empty());
-        assert_eq!((overlay.messages, overlay.bytes), (0, 0));
+        assert!(overlay.overlay.as_ref().is_some_and(|all| all.runs.is_empty() && all.names.is_empty()));
+        assert_eq!(overlay.added(), Added::default());
     }
 }

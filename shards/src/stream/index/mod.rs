@@ -18,7 +18,7 @@ use crate::time::WallTime;
 use block::{Block, Memo, ROWS_MAX};
 use row::{Base, Message, OpenRow};
 use shape::Shape;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use subjects::Subjects;
 
@@ -34,7 +34,8 @@ pub struct Index {
     count: u64,
     /// Moves when the rows of a block are written anew.
     stamp: u64,
-    memo: Cell<Memo>,
+    /// Only once a message was looked up in a finished block.
+    memo: RefCell<Option<Box<Memo>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,10 +82,7 @@ impl Index {
         if let Some(open) = self.open_row(seq) {
             return Some(open.message(seq));
         }
-        let mut memo = self.memo.get();
-        let message = block.message(seq, self.stamp, &mut memo);
-        self.memo.set(memo);
-        Some(message)
+        Some(block.message(seq, self.stamp, self.memo.borrow_mut().get_or_insert_default()))
     }
 
     /// Subject of a message that is there, and the last sequence of the neighbours that are known to share it.
@@ -93,9 +91,7 @@ impl Index {
         if let Some(open) = self.open_row(seq) {
             return Some(open.same_subject(seq));
         }
-        let mut memo = self.memo.get();
-        let row = block.row(seq, self.stamp, &mut memo);
-        self.memo.set(memo);
+        let row = block.row(seq, self.stamp, self.memo.borrow_mut().get_or_insert_default());
         Some(match row.one_subject() {
             Some(subject) => (subject, row.last()),
             None => (row.message(&block.rows, seq).subject, seq),
@@ -255,9 +251,7 @@ impl Index {
             return Some((open.entry(), open.seqs().end - 1));
         }
         let block = self.block_of(seq)?;
-        let mut memo = self.memo.get();
-        let row = block.row(seq, self.stamp, &mut memo);
-        self.memo.set(memo);
+        let row = block.row(seq, self.stamp, self.memo.borrow_mut().get_or_insert_default());
         Some((row.entry(), row.last()))
     }
 
@@ -300,7 +294,7 @@ impl Index {
     /// Forgets unused memory.
     pub fn shrink(&mut self) {
         self.subjects.shrink();
-        self.memo.set(Memo::default());
+        *self.memo.get_mut() = None;
     }
 
     fn block_of(&self, seq: u64) -> Option<&Block> {
