@@ -1,4 +1,4 @@
-//! Newtypes for every kind of number, so that none can be taken for another.
+//! Newtypes for every kind of number, so that none can be taken for another; who asked, and where an entry lies.
 //! May import: nothing.
 //! Must not know: what the numbers count.
 
@@ -72,6 +72,15 @@ pub struct Origin {
     pub slot: u32,
     /// Raised each time the slot is given to another connection.
     pub generation: u32,
+}
+
+/// Where an entry lies: in its shard's log, or in the memory of a stream with memory storage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryPlace {
+    /// In the log, of the first byte of the item that holds the entry (its frame); in memory a number of the stream's own.
+    pub position: Position,
+    /// Length of the entry without the frame. Bytes.
+    pub len: u32,
 }
 
 impl GroupId {

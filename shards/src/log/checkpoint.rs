@@ -3,9 +3,8 @@
 //! One is wanted after a segment change, once four times the length of the last one was appended, so that checkpoints cost
 //! at most a quarter of what they follow; and after eight segments in any case, so that the tail stays short. Two are kept.
 
-use super::entry::EntryPlace;
 use super::format::{CheckpointBegin, CheckpointEnd, CheckpointPiece, CheckpointRef, ItemKind, Pin};
-use crate::ids::{EntryIndex, GroupId, Position};
+use crate::ids::{EntryIndex, EntryPlace, GroupId, Position};
 use crate::limits::{CHECKPOINT_PENDING_MAX, CHECKPOINT_PIECE_LEN};
 use crate::time::Instant;
 use std::collections::{BTreeMap, VecDeque};

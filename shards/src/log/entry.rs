@@ -3,7 +3,7 @@
 //! Layout: a header, a table with one row per change, the changes' bytes (docs/formats.md, "Entry"). The header's
 //! checksum covers header and table; each change has a checksum of its own, so that a flipped bit costs one change.
 
-use crate::ids::{EntryIndex, GroupId, Position, StreamSeq, Term};
+use crate::ids::{EntryIndex, EntryPlace, GroupId, Position, StreamSeq, Term};
 
 /// Length of an entry's header. Bytes.
 pub const HEADER_LEN: usize = 72;
@@ -15,15 +15,6 @@ pub const ENTRY_FORMAT: u16 = 1;
 /// Bytes of an entry with this many changes whose bytes sum up to `body_len`.
 pub const fn encoded_len(changes: usize, body_len: usize) -> usize {
     HEADER_LEN + changes * ROW_LEN + body_len
-}
-
-/// Where an entry lies in its shard's log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryPlace {
-    /// First byte of the item that holds it (its frame).
-    pub position: Position,
-    /// Length of the entry without the frame. Bytes.
-    pub len: u32,
 }
 
 impl EntryPlace {

@@ -3,7 +3,7 @@
 use super::checkpoint::Checkpoints;
 use super::defect::has_defect;
 use super::disk_op::{DiskData, DiskDone, DiskOp, SegmentFile};
-use super::entry::{self, EntryBuilder, EntryPlace, EntryStart, EntryView};
+use super::entry::{self, EntryBuilder, EntryStart, EntryView};
 use super::format::{FLAG_CLOSED, FRAME_LEN, Frame, ItemKind, framed_len};
 use super::next;
 use super::options::LogOptions;
@@ -14,7 +14,7 @@ use super::state::{Activity, Admission, Figures, NoRoom, ReadDone, StorageError}
 use super::sync::SyncState;
 use super::tail::Tail;
 use super::writer::Writer;
-use crate::ids::{EntryIndex, GroupId, Position, Term};
+use crate::ids::{EntryIndex, EntryPlace, GroupId, Position, Term};
 use crate::limits::{BACKLOG_LEN_MAX, CHECKPOINT_PIECE_LEN, READ_LEN_MAX, UNSYNCED_LEN_MAX, WRITES_OUT_MAX};
 use crate::time::Instant;
 use std::rc::Rc;

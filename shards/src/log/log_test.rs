@@ -1,9 +1,9 @@
 //! The log on a disk of its own that loses, tears and reorders what is not synced.
 
 use super::disk_op::{DiskData, DiskDone, DiskOp, SegmentFile};
-use super::entry::{EntryPlace, EntryStart, EntryView};
+use super::entry::{EntryStart, EntryView};
 use super::*;
-use crate::ids::{EntryIndex, GroupId, Position, StreamSeq, Term};
+use crate::ids::{EntryIndex, EntryPlace, GroupId, Position, StreamSeq, Term};
 use crate::limits::BLOCK_LEN;
 use crate::time::Instant;
 use defect::Defect;

@@ -3,11 +3,11 @@
 use super::buffer::AlignedBuffer;
 use super::defect::{Defect, has_defect};
 use super::disk_op::DiskOp;
-use super::entry::{EntryPlace, EntryView};
+use super::entry::EntryView;
 use super::format::{ENVELOPE_LEN, Envelope, FRAME_LEN, Frame, Identity, ItemKind, Seal, framed_len};
 use super::segments::Segment;
 use super::state::StorageError;
-use crate::ids::Position;
+use crate::ids::{EntryPlace, Position};
 use crate::limits::{BLOCK_LEN, FAILED_READS_MAX};
 use std::collections::{BTreeMap, VecDeque};
 

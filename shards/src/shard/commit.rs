@@ -7,13 +7,13 @@ use super::outputs::Outputs;
 use super::request::ReplyTo;
 use super::{CATALOG_SHARD, LOG_FAILED, ShardMessage};
 use crate::change::ChangeKind;
-use crate::ids::{CoreId, GroupId, Origin};
+use crate::ids::{CoreId, EntryPlace, GroupId, Origin};
 use crate::log::entry::EntryView;
 use crate::rejection::Rejection;
 use crate::stream::Stream;
 use crate::stream::config::Storage;
 use crate::stream::effects::Effects;
-use crate::stream::place::{EntryPlace as StreamPlace, Place};
+use crate::stream::place::Place;
 use crate::time::Now;
 
 impl Engine {
@@ -64,7 +64,6 @@ impl Engine {
                     let before = file_bytes(&stream.stream);
                     let view = self.log.entry(place).ok().flatten();
                     let view = view.expect("an entry that was just committed is in the tail cache");
-                    let place = StreamPlace { position: place.position, len: place.len };
                     apply_entry(&mut stream.stream, view, place, &mut self.effects);
                     self.file_used = (self.file_used + file_bytes(&stream.stream)).saturating_sub(before);
                 }
@@ -279,7 +278,7 @@ pub(super) fn file_bytes(stream: &Stream) -> u64 {
 }
 
 /// Applies the stream's changes of an entry. Those of consumers are in force already.
-fn apply_entry(stream: &mut Stream, view: EntryView<'_>, place: StreamPlace, effects: &mut Effects) {
+fn apply_entry(stream: &mut Stream, view: EntryView<'_>, place: EntryPlace, effects: &mut Effects) {
     for i in 0..view.len() {
         let change = view.change(i).expect("an entry that never left memory is whole");
         let kind = ChangeKind::try_from(change.kind).expect("this process wrote the entry");

@@ -116,7 +116,7 @@ pub(super) fn lookup<'a>(stream: &'a Stream, log: &'a Log, seq: StreamSeq) -> Lo
     let record = if stream.config().storage == crate::stream::config::Storage::Memory {
         stream.memory_record(place)
     } else {
-        match log.entry(super::log_place(place)) {
+        match log.entry(place.entry) {
             Ok(Some(view)) => view.change(place.change as usize).ok().map(|change| change.bytes),
             Ok(None) => return Lookup::Cold(place),
             Err(_) => None,

@@ -3,8 +3,7 @@
 use super::answer::{Answer, PubAcks};
 use super::request::{ReplyTo, Request};
 use super::stream_group::{SlotIndex, StreamGroup};
-use crate::ids::{AccountId, CoreId, EntryIndex, GroupId, Origin, Position, StreamSeq};
-use crate::log::entry::EntryPlace;
+use crate::ids::{AccountId, CoreId, EntryIndex, EntryPlace, GroupId, Origin, Position, StreamSeq};
 use crate::meta::change::CatalogChange;
 use crate::rejection::Rejection;
 use crate::stream::admit::Admitted;

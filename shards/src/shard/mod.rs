@@ -28,7 +28,6 @@ use crate::log::recovery::OpenError;
 use crate::log::{Activity, Figures, LogOptions, RecoveryReport};
 use crate::rejection::Rejection;
 use crate::stream::config::{ServerLimits, StreamConfig};
-use crate::stream::place::Place;
 use crate::time::{Instant, Now, WallTime};
 use answer::StreamInfo;
 use defect::Defect;
@@ -331,11 +330,6 @@ pub struct Totals {
     pub messages: u64,
     /// As nats-server accounts them.
     pub bytes: u64,
-}
-
-/// The same place in the log's words.
-fn log_place(place: Place) -> crate::log::entry::EntryPlace {
-    crate::log::entry::EntryPlace { position: place.entry.position, len: place.entry.len }
 }
 
 #[cfg(test)]

@@ -12,16 +12,16 @@ use super::stream_group::StreamGroup;
 use crate::change::ChangeKind;
 use crate::encoding::Malformed;
 use crate::hashing::HashMap;
-use crate::ids::{EntryIndex, GroupId, Position, ShardId};
+use crate::ids::{EntryIndex, EntryPlace, GroupId, Position, ShardId};
 use crate::log::disk_op::{DiskDone, DiskOp, SegmentFile};
-use crate::log::entry::{EntryPlace, EntryView};
+use crate::log::entry::EntryView;
 use crate::log::recovery::OpenError;
 use crate::log::{RecoveredItem, Recovery, RecoveryReport};
 use crate::meta::Catalog;
 use crate::meta::change::{self as catalog_change, CatalogChange};
 use crate::stream::Stream;
 use crate::stream::effects::Effects;
-use crate::stream::place::{EntryPlace as StreamPlace, Place};
+use crate::stream::place::Place;
 use crate::time::Now;
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -136,7 +136,6 @@ impl Opening {
             },
         };
         let progress_through = recovered.progress_through;
-        let place_in_stream = StreamPlace { position: place.position, len: place.len };
         let mut is_deleted = false;
         let mut unreadable = 0;
         self.effects.clear();
@@ -158,8 +157,7 @@ impl Opening {
             }
             let Machine::Stream(stream) = &mut group.machine else { continue };
             let (offset, len) = view.row(i);
-            let place =
-                Place { entry: place_in_stream, change: i as u32, offset: offset as u32, len: len as u32 };
+            let place = Place { entry: place, change: i as u32, offset: offset as u32, len: len as u32 };
             match kind {
                 ChangeKind::GroupDelete => is_deleted = true,
                 ChangeKind::ConsumerCreate | ChangeKind::ConsumerUpdate => {

@@ -5,10 +5,9 @@ use super::deliver::{Lookup, lookup};
 use super::engine::{ConsumerKey, Engine};
 use super::outputs::Outputs;
 use super::request::ReplyTo;
-use crate::ids::{GroupId, Position, StreamSeq};
+use crate::ids::{EntryPlace, GroupId, Position, StreamSeq};
 use crate::limits::READ_AHEAD_ENTRIES;
 use crate::log::ReadDone;
-use crate::log::entry::EntryPlace;
 use crate::messages::MessageView;
 use crate::rejection::Rejection;
 use crate::stream::place::Place;
@@ -56,7 +55,7 @@ pub(super) enum GetForm {
 impl Engine {
     /// Lets someone wait for the entry at a place; neighbours that will be wanted next are read with it.
     pub fn start_read(&mut self, id: GroupId, place: Place, waiter: Waiter) {
-        let first = super::log_place(place);
+        let first = place.entry;
         if let Some(token) = self.reads.by_position.get(&first.position) {
             self.reads.waiters.entry(*token).or_default().push(waiter);
             return;
@@ -120,7 +119,7 @@ impl Engine {
 
     /// The furthest entry of the stream behind `place` that one read can bring too.
     fn read_ahead(&mut self, id: GroupId, place: Place) -> EntryPlace {
-        let first = super::log_place(place);
+        let first = place.entry;
         let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) else { return first };
         let behind = stream.stream.entries_behind(place).take(READ_AHEAD_ENTRIES);
         let entries = behind.map(|entry| EntryPlace { position: entry.position, len: entry.len });

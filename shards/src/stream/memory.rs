@@ -1,7 +1,7 @@
 //! Entries of a stream with memory storage.
 
-use super::place::{EntryPlace, Place};
-use crate::ids::Position;
+use super::place::Place;
+use crate::ids::{EntryPlace, Position};
 use std::collections::BTreeMap;
 
 /// An entry smaller than this is not compacted.

@@ -25,14 +25,14 @@ mod ttl;
 
 pub use admit::{Admission, Admitted, Publish};
 
-use crate::ids::{AccountId, StreamSeq};
+use crate::ids::{AccountId, EntryPlace, StreamSeq};
 use crate::time::WallTime;
 use config::{Storage, StreamConfig};
 use in_flight::InFlight;
 use index::Index;
 use memory::MemoryStore;
 use msg_ids::MsgIds;
-use place::{EntryPlace, Place};
+use place::Place;
 use retention::Retention;
 use std::sync::Arc;
 use ttl::Ttls;

@@ -18,7 +18,6 @@ mod survey;
 use super::buffer::AlignedBuffer;
 use super::checkpoint::{Checkpoints, Kept};
 use super::disk_op::{DiskData, DiskDone, DiskError, DiskOp, SegmentFile};
-use super::entry::EntryPlace;
 use super::format::{
     CheckpointRef, Envelope, FLAG_SEGMENT, HeaderError, Identity, Items, SEGMENT_HEADER_LEN, SegmentHeader,
 };
@@ -27,7 +26,7 @@ use super::next;
 use super::options::LogOptions;
 use super::segments::{Prepared, Segment, Segments};
 use super::state::StorageError;
-use crate::ids::{EntryIndex, GroupId, Position, Term};
+use crate::ids::{EntryIndex, EntryPlace, GroupId, Position, Term};
 use crate::limits::BLOCK_LEN;
 use new_life::NewLife;
 use replay::Replay;

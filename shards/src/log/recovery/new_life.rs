@@ -1,11 +1,11 @@
 //! The first segment of a new life: it takes copies of what was recovered above the synced mark, and its header, written
 //! last, makes all of it valid at once. A crash before that leaves the old log as it was.
 
-use crate::ids::{GroupId, Position};
+use crate::ids::{EntryPlace, GroupId, Position};
 use crate::limits::WRITES_OUT_MAX;
 use crate::log::buffer::{AlignedBuffer, BufferPool};
 use crate::log::disk_op::DiskOp;
-use crate::log::entry::{EntryPlace, EntryView};
+use crate::log::entry::EntryView;
 use crate::log::format::{FRAME_LEN, Item, ItemKind, SEGMENT_HEADER_LEN, SegmentHeader, framed_len};
 use crate::log::next;
 use crate::log::segments::Segment;

@@ -3,9 +3,9 @@
 
 use super::new_life::NewLife;
 use super::{RecoveredItem, RecoveryReport};
-use crate::ids::Position;
+use crate::ids::{EntryPlace, Position};
 use crate::log::defect::{Defect, has_defect};
-use crate::log::entry::{EntryPlace, EntryView};
+use crate::log::entry::EntryView;
 use crate::log::format::{Envelope, Item, ItemKind, Items, SEGMENT_HEADER_LEN};
 use crate::log::segments::Segment;
 use crate::log::state::StorageError;

@@ -10,10 +10,10 @@ pub mod sequences;
 pub mod shape;
 pub mod subjects;
 
-use crate::ids::StreamSeq;
+use crate::ids::{EntryPlace, StreamSeq};
 use crate::messages::SubjectId;
 use crate::stream::config::Storage;
-use crate::stream::place::{EntryPlace, Place};
+use crate::stream::place::Place;
 use crate::time::WallTime;
 use block::{Block, Memo, ROWS_MAX};
 use row::{Base, Message, OpenRow};

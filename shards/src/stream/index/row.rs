@@ -7,10 +7,10 @@
 use super::block::Block;
 use super::shape::Shape;
 use crate::encoding::{Malformed, Reader, Write};
-use crate::ids::{Position, StreamSeq};
+use crate::ids::{EntryPlace, Position, StreamSeq};
 use crate::messages::SubjectId;
 use crate::stream::config::Storage;
-use crate::stream::place::{EntryPlace, Place};
+use crate::stream::place::Place;
 use crate::time::WallTime;
 
 /// Most messages of a row in which subject or shape differ: finding one reads all those before it.
