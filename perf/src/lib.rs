@@ -5,12 +5,15 @@
 
 pub mod address;
 pub mod document;
+pub mod facts;
 pub mod failure;
 #[cfg(test)]
 mod fixture;
 pub mod measured;
+pub mod output;
 pub mod plot;
 pub mod runner;
+pub mod runs;
 pub mod slo;
 pub mod statistics;
 pub mod toml_file;

@@ -1,0 +1,231 @@
+//! One run as sections: its figures, its latency by percentile, its seconds.
+//! May import: document, measured, plot, units.
+//! Must not know: what the run was for.
+
+use crate::document::{Section, Table};
+use crate::measured::{Measured, Second, Validity, Verification};
+use crate::plot::{Axis, Lines, Mark, Plot, Point, Scale, Series, Unit};
+use crate::units;
+use hdrhistogram::Histogram;
+
+/// Points of a line over time; longer runs are thinned to it.
+const POINTS_MAX: usize = 600;
+
+/// What percentiles are shown by name.
+pub const PERCENTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
+
+/// A run under `heading`, with its plots.
+pub fn section(heading: &str, measured: &Measured) -> Section {
+    let mut plots = vec![percentile_plot(&[("latency".to_owned(), &measured.latency)])];
+    plots.extend(time_plots(measured));
+    Section { table: Some(figures(measured)), notes: notes(measured), plots, ..Section::new(heading) }
+}
+
+/// Figures of a run, a row each.
+pub fn figures(measured: &Measured) -> Table {
+    let mut table = Table::new(["Figure", "Value"]);
+    let mut row = |name: &str, value: String| table.row([name.into(), value]);
+    row(
+        "operations",
+        format!("{} in {:.1} s", units::number(measured.operations as f64), measured.elapsed.as_secs_f64()),
+    );
+    row("rate", format!("{}/s", units::number(measured.rate())));
+    row(
+        "payload",
+        format!("{:.1} MB/s", measured.bytes as f64 / measured.elapsed.as_secs_f64().max(1e-9) / 1e6),
+    );
+    for (name, share) in PERCENTILES {
+        row(&format!("latency {name}"), units::nanoseconds(measured.latency.value_at_quantile(share) as f64));
+    }
+    row("latency max", units::nanoseconds(measured.latency.max() as f64));
+    if !measured.lateness.is_empty() {
+        let lateness = measured.lateness.value_at_quantile(0.99) as f64;
+        row("generator late, p99", units::nanoseconds(lateness));
+    }
+    if let Some(device) = &measured.device {
+        row(
+            &format!("flushes of {}", device.name),
+            format!("{}/s", units::number(device.flushes_per_second.round())),
+        );
+        row(
+            &format!("written to {}", device.name),
+            format!("{:.1} MB/s", device.written_bytes_per_second / 1e6),
+        );
+    }
+    if let (Some(cores), Some(each)) = (measured.server_cores, measured.server_cpu_ns_per_operation) {
+        row("server CPU", format!("{cores:.2} cores, {} an operation", units::nanoseconds(each)));
+    }
+    row("generator CPU", format!("{:.2} cores", measured.own_cores));
+    let network = &measured.network;
+    row(
+        "TCP",
+        format!(
+            "{} retransmits, {} window probes, {} from zero window",
+            network.retransmits, network.window_probes, network.from_zero_window
+        ),
+    );
+    row("errors", errors(measured));
+    if let Some(text) = verification(measured) {
+        row("verified", text);
+    }
+    let server = &measured.server;
+    row("server", format!("{} {} at {}", server.name, server.version, server.address));
+    row("acks", server.durability.clone());
+    table
+}
+
+fn errors(measured: &Measured) -> String {
+    let kinds: Vec<String> = measured
+        .errors
+        .iter()
+        .map(|(kind, count)| format!("{} {kind}", units::number(*count as f64)))
+        .collect();
+    if kinds.is_empty() { "0".into() } else { kinds.join(", ") }
+}
+
+fn verification(measured: &Measured) -> Option<String> {
+    match &measured.verification {
+        Verification::NotAsked => None,
+        Verification::NotDone => Some("not done".into()),
+        Verification::Passed { messages } => Some(format!("{} messages", units::number(*messages as f64))),
+        Verification::Failed { messages, mismatches, first } => {
+            Some(format!("{mismatches} of {messages} messages differ, the first: {first}"))
+        }
+    }
+}
+
+fn notes(measured: &Measured) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Validity::Invalid(why) = &measured.validity {
+        notes.push(format!("INVALID: {why}. These figures say nothing about the server."));
+    }
+    if measured.interrupted {
+        notes.push("Interrupted: this is what was measured until then.".into());
+    }
+    notes.extend(measured.first_error.as_ref().map(|text| format!("First error: {text}")));
+    notes
+}
+
+/// Latency by percentile, a line for each histogram.
+pub fn percentile_plot(histograms: &[(String, &Histogram<u64>)]) -> Plot {
+    let line = |(name, histogram): &(String, &Histogram<u64>)| {
+        // The slowest of n operations is the 1 - 1/n: no point lies beyond what was counted.
+        let last = 1.0 - 1.0 / histogram.len().max(2) as f64;
+        let mut points: Vec<Point> = Vec::new();
+        for step in histogram.iter_quantiles(8) {
+            let (x, y) = (step.quantile().min(last), step.value_iterated_to() as f64);
+            if points.last().is_none_or(|point| point.x < x || point.y < y) {
+                points.push(Point { x, y, mark: Mark::Nothing });
+            }
+        }
+        Series { name: name.clone(), points }
+    };
+    Plot::Lines(Lines {
+        title: "Latency by percentile".into(),
+        x: Axis {
+            label: "share of operations that are no slower".into(),
+            scale: Scale::Percentile,
+            unit: Unit::Percent,
+        },
+        y: Axis { label: "latency".into(), scale: Scale::Log, unit: Unit::Nanoseconds },
+        series: histograms.iter().filter(|(_, histogram)| !histogram.is_empty()).map(line).collect(),
+    })
+}
+
+/// Rate and latency of each second.
+pub fn time_plots(measured: &Measured) -> Vec<Plot> {
+    let chunks: Vec<&[Second]> =
+        measured.series.chunks(measured.series.len().div_ceil(POINTS_MAX).max(1)).collect();
+    let seconds = || Axis {
+        label: "seconds since the measured part began".into(),
+        scale: Scale::Linear,
+        unit: Unit::Plain,
+    };
+    let line = |name: &str, value: &dyn Fn(&[Second]) -> f64| {
+        let point = |chunk: &&[Second]| {
+            let y = value(chunk);
+            chunk.first().filter(|_| y > 0.0 || name == "rate").map(|first| Point {
+                x: first.at as f64,
+                y,
+                mark: Mark::Nothing,
+            })
+        };
+        Series { name: name.into(), points: chunks.iter().filter_map(point).collect() }
+    };
+    let slowest =
+        |of: fn(&Second) -> u64| move |chunk: &[Second]| chunk.iter().map(of).max().unwrap_or(0) as f64;
+    let mean = |chunk: &[Second]| chunk.iter().map(|second| second.rate).sum::<f64>() / chunk.len() as f64;
+    vec![
+        Plot::Lines(Lines {
+            title: "Rate over time".into(),
+            x: seconds(),
+            y: Axis { label: "operations per second".into(), scale: Scale::Linear, unit: Unit::Plain },
+            series: vec![line("rate", &mean)],
+        }),
+        Plot::Lines(Lines {
+            title: "Latency over time".into(),
+            x: seconds(),
+            y: Axis {
+                label: "latency of the operations that ended in each second".into(),
+                scale: Scale::Log,
+                unit: Unit::Nanoseconds,
+            },
+            series: vec![
+                line("p50", &slowest(|second| second.p50_ns)),
+                line("p99", &slowest(|second| second.p99_ns)),
+                line("p99.9", &slowest(|second| second.p999_ns)),
+                line("max", &slowest(|second| second.max_ns)),
+            ],
+        }),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::measured;
+
+    fn lines(plot: &Plot) -> &Lines {
+        match plot {
+            Plot::Lines(lines) => lines,
+            Plot::Rows(_) => panic!("lines are expected"),
+        }
+    }
+
+    #[test]
+    fn an_invalid_run_says_so_where_its_figures_stand() {
+        let mut run = measured(&[(100, 5)]);
+        run.validity = Validity::Invalid("the generator was 3 ms late".into());
+        let section = section("Run", &run);
+        assert!(section.notes[0].contains("INVALID: the generator was 3 ms late"), "{:?}", section.notes);
+    }
+
+    #[test]
+    fn a_percentile_line_ends_at_the_slowest_operation() {
+        let run = measured(&[(1000, 200); 3]);
+        let plot = percentile_plot(&[("a".into(), &run.latency)]);
+        let points = &lines(&plot).series[0].points;
+        let last = points.last().unwrap();
+        assert_eq!(last.y, run.latency.max() as f64);
+        assert!(last.x < 0.9997 && last.x > 0.999, "{last:?}");
+        assert!(points.is_sorted_by(|a, b| a.x <= b.x && a.y <= b.y));
+    }
+
+    #[test]
+    fn a_long_run_is_thinned_and_keeps_its_worst_second() {
+        let mut seconds = vec![(100, 10); 1300];
+        seconds[777] = (100, 70_000);
+        let plots = time_plots(&measured(&seconds));
+        let latency = lines(&plots[1]);
+        assert!(latency.series[0].points.len() <= POINTS_MAX);
+        assert!(latency.series[3].points.iter().any(|point| point.y >= 699e6));
+    }
+
+    #[test]
+    fn a_second_without_operations_is_a_gap_in_latency_and_a_zero_in_rate() {
+        let plots = time_plots(&measured(&[(100, 10), (0, 0), (100, 10)]));
+        assert_eq!(lines(&plots[0]).series[0].points[1].y, 0.0);
+        assert_eq!(lines(&plots[1]).series[0].points.len(), 2);
+    }
+}
