@@ -5,13 +5,13 @@
 
 pub mod address;
 pub mod document;
-pub mod facts;
 pub mod failure;
 #[cfg(test)]
 mod fixture;
 pub mod measured;
 pub mod output;
 pub mod plot;
+pub mod provenance;
 pub mod runner;
 pub mod runs;
 pub mod slo;

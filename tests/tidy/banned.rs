@@ -28,7 +28,7 @@ const BANS: &[Ban] = &[
         why: "time is an input; only the loop of a core reads a clock",
         except: &[
             ("shards/src/reactor.rs", "the clock of a turn"),
-            ("perf/src/facts.rs", "a result has a date"),
+            ("perf/src/provenance.rs", "a result has a date"),
         ],
     },
     Ban { name: "thread::sleep", why: "wait on an event or move the virtual clock", except: &[] },

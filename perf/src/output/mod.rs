@@ -1,16 +1,15 @@
 //! Where results go: the terminal, and files in the forms that were asked for.
-//! May import: document, facts, failure, plot.
+//! May import: document, provenance, failure, plot.
 //! Must not know: what was measured.
 
 mod hgrm;
 mod html;
 
 use crate::document::Document;
-use crate::facts::Facts;
 use crate::failure::Failure;
+use crate::provenance::Provenance;
 use hdrhistogram::Histogram;
 use serde_json::json;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The forms that were asked for.
@@ -71,16 +70,15 @@ impl Flags {
     }
 
     /// Shows the text and writes the files. Errors: Machine, with the file that cannot be written.
-    pub fn write(&self, artifact: &Artifact<'_>, facts: &Facts) -> Result<(), Failure> {
+    pub fn write(&self, artifact: &Artifact<'_>, provenance: &Provenance) -> Result<(), Failure> {
         let document = artifact.document;
         let text = document.text();
-        let shown = match self.takes_standard_output() {
-            true => std::io::stderr().write_all(text.as_bytes()),
-            false => std::io::stdout().write_all(text.as_bytes()),
-        };
-        shown.map_err(|error| Failure::Machine(format!("the terminal: {error}")))?;
+        match self.takes_standard_output() {
+            true => eprint!("{text}"),
+            false => print!("{text}"),
+        }
         if let Some(path) = &self.json {
-            let whole = json!({ "title": document.title, "facts": facts, "result": artifact.json });
+            let whole = json!({ "title": document.title, "provenance": provenance, "result": artifact.json });
             put(path, &format!("{whole:#}\n"))?;
         }
         if let Some(path) = &self.hgrm {
@@ -90,7 +88,7 @@ impl Flags {
             }
         }
         let mut whole = document.clone();
-        whole.sections.push(facts.section());
+        whole.sections.push(provenance.section());
         if let Some(path) = &self.html {
             put(path, &html::page(&whole))?;
         }
@@ -98,7 +96,7 @@ impl Flags {
             put(path, &document.markdown(3))?;
         }
         if let Some(folder) = &self.results {
-            let path = free_path(folder, &format!("{}-{}", facts.date, artifact.name));
+            let path = free_path(folder, &format!("{}-{}", provenance.date, artifact.name));
             put(&path, &whole.markdown(1))?;
             eprintln!("written to {}", path.display());
         }
@@ -111,11 +109,11 @@ fn is_standard(path: &Path) -> bool {
 }
 
 fn put(path: &Path, text: &str) -> Result<(), Failure> {
-    let written = match is_standard(path) {
-        true => std::io::stdout().write_all(text.as_bytes()),
-        false => std::fs::write(path, text),
-    };
-    written.map_err(|error| Failure::Machine(format!("{}: {error}", path.display())))
+    if is_standard(path) {
+        print!("{text}");
+        return Ok(());
+    }
+    std::fs::write(path, text).map_err(|error| Failure::Machine(format!("{}: {error}", path.display())))
 }
 
 /// `out.hgrm` and `a` are `out-a.hgrm`.

@@ -19,8 +19,8 @@ impl Drop for Folder {
     }
 }
 
-fn facts() -> Facts {
-    Facts { date: "2026-11-21".into(), commit: Some("abc".into()), ..Facts::default() }
+fn provenance() -> Provenance {
+    Provenance { date: "2026-11-21".into(), commit: Some("abc".into()), ..Provenance::default() }
 }
 
 #[test]
@@ -40,11 +40,11 @@ fn every_form_that_is_asked_for_is_written() {
     let artifact =
         Artifact { name: "compare".into(), document: &document, json: json!({ "n": 1 }), histograms };
     flags.check().unwrap();
-    flags.write(&artifact, &facts()).unwrap();
-    flags.write(&artifact, &facts()).unwrap();
+    flags.write(&artifact, &provenance()).unwrap();
+    flags.write(&artifact, &provenance()).unwrap();
     let json: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(folder.0.join("a.json")).unwrap()).unwrap();
-    assert_eq!((&json["result"]["n"], &json["facts"]["commit"]), (&json!(1), &json!("abc")));
+    assert_eq!((&json["result"]["n"], &json["provenance"]["commit"]), (&json!(1), &json!("abc")));
     let mut names: Vec<String> = fs::read_dir(&folder.0)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Facts {
+pub struct Provenance {
     /// `2026-11-21`, UTC.
     pub date: String,
     pub cpu: String,
@@ -43,9 +43,9 @@ pub struct Storage {
 const SYNCS: usize = 200;
 const BLOCK: usize = 4096;
 
-impl Facts {
+impl Provenance {
     /// Of now and here; the device under `data_dir` is timed, which takes some tens of milliseconds.
-    pub fn gather(data_dir: Option<&Path>) -> Facts {
+    pub fn gather(data_dir: Option<&Path>) -> Provenance {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let field = |text: &str, name: &str| {
             let line = text.lines().find(|line| line.starts_with(name))?;
@@ -54,7 +54,7 @@ impl Facts {
         let memory = field(&read("/proc/meminfo"), "MemTotal").unwrap_or_default();
         let memory_kib: u64 = memory.split(' ').next().and_then(|kib| kib.parse().ok()).unwrap_or(0);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Facts {
+        Provenance {
             date: date(since.as_secs() / 86_400),
             cpu: field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| std::env::consts::ARCH.into()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_device_is_timed_and_nothing_stays() {
-        let directory = std::env::temp_dir().join(format!("perf-facts-{}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("perf-provenance-{}", std::process::id()));
         fs::create_dir(&directory).unwrap();
         let syncs = time_syncs(&directory).unwrap();
         assert_eq!((syncs.len(), syncs.is_sorted()), (SYNCS, true));
