@@ -50,6 +50,7 @@ struct Told {
     /// By place in `core.shards()`.
     recovered: Vec<bool>,
     failed: Vec<bool>,
+    set_aside: Vec<bool>,
     settled: bool,
 }
 
@@ -86,7 +87,7 @@ impl ServingCore {
             letters,
             notices,
             log,
-            told: Told { failed: recovered.clone(), recovered, settled: false },
+            told: Told { failed: recovered.clone(), set_aside: recovered.clone(), recovered, settled: false },
             stage: Stage::Serving,
         }
     }
@@ -161,6 +162,22 @@ impl ServingCore {
             }
         }
         let catalog = self.core.shards().iter().find(|shard| shard.id() == CATALOG_SHARD);
+        for (shard, told) in self.core.shards().iter().zip(&mut self.told.set_aside) {
+            if *told {
+                continue;
+            }
+            let kept = shard.set_aside();
+            *told = !kept.is_empty();
+            for group in kept {
+                self.log.warn(format_args!(
+                    "Shard {}: stream {:?} (group {}, {} messages) is not in the catalog; it is kept and not served",
+                    shard.id(),
+                    group.stream,
+                    group.group,
+                    group.messages
+                ));
+            }
+        }
         if !self.told.settled && catalog.is_some_and(|catalog| catalog.is_settled()) {
             self.told.settled = true;
             self.notices.send(Notice::Settled);

@@ -406,9 +406,16 @@ impl Log {
         Ok(())
     }
 
-    fn is_stuck(&self, now: Instant) -> bool {
-        let since = [self.writer.out_since(), self.sync.out_since()];
-        since.into_iter().flatten().any(|since| now - since >= STUCK_AFTER)
+    /// Whether a write or sync has been out for too long.
+    pub fn is_stuck(&self, now: Instant) -> bool {
+        self.stuck_at().is_some_and(|at| at <= now)
+    }
+
+    /// When the oldest write or sync that is out will have been out for too long.
+    pub fn stuck_at(&self) -> Option<Instant> {
+        let out = self.state != State::Poisoned;
+        let since = [self.writer.out_since(), self.sync.out_since()].into_iter().flatten().min();
+        since.filter(|_| out).map(|since| since + STUCK_AFTER)
     }
 
     fn poll_sync(&mut self, now: Instant) -> Option<DiskOp> {

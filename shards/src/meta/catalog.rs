@@ -69,6 +69,11 @@ impl Catalog {
         self.tombstones.iter().map(|(&group, &shard)| (group, shard))
     }
 
+    /// The shard of a deleted group that has not confirmed yet.
+    pub fn tombstone(&self, group: GroupId) -> Option<ShardId> {
+        self.tombstones.get(&group).copied()
+    }
+
     /// Whether a stream of the account other than `except` captures a subject that one of `subjects` captures too.
     pub fn overlaps(&self, account: AccountId, subjects: &[String], except: Option<GroupId>) -> bool {
         let mut others = self.streams.values().filter(|s| s.account == account && Some(s.group) != except);
@@ -80,15 +85,33 @@ impl Catalog {
         })
     }
 
-    /// The shard with the fewest streams among the first `shards`, the lowest number first.
-    pub fn place(&self, shards: u16) -> ShardId {
+    /// The shard with the fewest streams among the first `shards`, the lowest number first; one to be avoided only if all
+    /// are.
+    pub fn place(&self, shards: u16, avoided: &BTreeSet<ShardId>) -> ShardId {
         let load = |shard: &ShardId| self.load.get(shard).copied().unwrap_or(0);
-        (0..shards).map(ShardId).min_by_key(load).unwrap_or_default()
+        (0..shards)
+            .map(ShardId)
+            .min_by_key(|shard| (avoided.contains(shard), load(shard)))
+            .unwrap_or_default()
     }
 
     /// Puts an admitted stream in, so that its name and subjects are taken while its entry is under way.
     pub fn propose(&mut self, record: StreamRecord) {
         self.insert(StreamRecord { phase: Phase::Proposed, ..record });
+    }
+
+    /// Takes out a stream whose entry did not come to be.
+    pub fn withdraw(&mut self, group: GroupId) {
+        if self.streams.get(&group).is_some_and(|stream| stream.phase == Phase::Proposed) {
+            self.remove(group);
+        }
+    }
+
+    /// Unmarks a stream whose tombstone did not come to be.
+    pub fn staying(&mut self, group: GroupId) {
+        if let Some(stream) = self.streams.get_mut(&group) {
+            stream.phase = Phase::Live;
+        }
     }
 
     /// Marks a stream whose tombstone is under way.
@@ -240,11 +263,34 @@ mod tests {
     #[test]
     fn a_new_stream_goes_to_the_shard_with_the_fewest() {
         let mut catalog = Catalog::default();
-        assert_eq!(catalog.place(2), ShardId(0));
+        let mut avoided = BTreeSet::new();
+        assert_eq!(catalog.place(2, &avoided), ShardId(0));
         catalog.apply(put(2, 0, "A", "a"));
-        assert_eq!(catalog.place(2), ShardId(1));
+        assert_eq!(catalog.place(2, &avoided), ShardId(1));
         catalog.apply(put(3, 1, "B", "b"));
-        assert_eq!(catalog.place(2), ShardId(0));
+        assert_eq!(catalog.place(2, &avoided), ShardId(0));
+        avoided.insert(ShardId(0));
+        assert_eq!(catalog.place(2, &avoided), ShardId(1));
+        avoided.insert(ShardId(1));
+        assert_eq!(catalog.place(2, &avoided), ShardId(0));
+    }
+
+    #[test]
+    fn what_did_not_come_to_be_is_as_if_nobody_had_asked() {
+        let mut catalog = Catalog::default();
+        catalog.apply(put(2, 1, "A", "a"));
+        catalog.leaving(GroupId(2));
+        catalog.staying(GroupId(2));
+        catalog.withdraw(GroupId(2));
+        assert_eq!(catalog.by_group(GroupId(2)).map(|s| s.phase), Some(Phase::Live));
+        catalog.propose(StreamRecord {
+            group: GroupId(3),
+            config: Arc::default(),
+            ..catalog.streams[&GroupId(2)].clone()
+        });
+        catalog.withdraw(GroupId(3));
+        catalog.check();
+        assert!(catalog.by_group(GroupId(3)).is_none());
     }
 
     #[test]

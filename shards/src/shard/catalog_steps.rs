@@ -1,5 +1,6 @@
 //! Creating, updating and deleting a stream: one operation per stream at a time, over the catalog's log, the home shard
-//! and every core's table. Each step is safe to repeat after a crash.
+//! and every core's table. Each step is safe to repeat after a crash. What happens when a step fails is in
+//! `catalog_failures`, what happens after a start in `catalog_restart`.
 
 use super::ShardMessage;
 use super::answer::{Advisory, Answer, StreamChange, StreamInfo, TableChange};
@@ -25,16 +26,21 @@ pub(super) struct CatalogSteps {
     pub catalog: Catalog,
     limits: ServerLimits,
     shards: u16,
-    operations: BTreeMap<GroupId, Operation>,
+    pub(super) operations: BTreeMap<GroupId, Operation>,
     /// Requests for streams with an operation under way, oldest first; at most `CATALOG_WAITING_MAX`.
-    waiting: VecDeque<(ReplyTo, CatalogRequest)>,
+    pub(super) waiting: VecDeque<(ReplyTo, CatalogRequest)>,
+    /// Streams that were put into every core's table. One in the catalog that is not here is half made: a creation like
+    /// the first, or the next start, completes it.
+    pub(super) served: BTreeSet<GroupId>,
+    /// Shards that could not take a step: new streams go elsewhere until one does.
+    pub(super) avoided: BTreeSet<ShardId>,
     revision: Revision,
     /// Last change that each core has confirmed.
     confirmed: Vec<Revision>,
     /// Operations that wait for a revision to be in every core's table, ascending.
     unconfirmed: VecDeque<(Revision, GroupId)>,
     /// Shards that have not said yet which groups they hold, after a start.
-    silent_shards: BTreeSet<ShardId>,
+    pub(super) silent_shards: BTreeSet<ShardId>,
 }
 
 /// A request to the catalog.
@@ -45,28 +51,43 @@ pub(super) enum CatalogRequest {
     Delete { name: String },
 }
 
+/// A change of one stream that is under way. `to`: who asked and has not been answered yet.
 #[derive(Debug)]
-enum Operation {
-    /// `fresh`: the stream did not exist before; otherwise only its info is fetched.
+pub(super) enum Operation {
+    /// A creation of what is there already: only its info is fetched.
+    Info {
+        to: Option<ReplyTo>,
+    },
+    /// From the catalog's entry to the confirmed table. `is_new`: this operation has the entry written, and takes it back if
+    /// the group cannot be made; otherwise an earlier one was left half done.
     Create {
-        to: ReplyTo,
-        fresh: bool,
+        to: Option<ReplyTo>,
+        is_new: bool,
         info: Option<Box<StreamInfo>>,
     },
-    /// From the check on the home shard to the confirmed table.
+    /// From the check on the home shard to the confirmed table. `before`: what the catalog goes back to if the home shard
+    /// cannot follow.
     Update {
-        to: ReplyTo,
+        to: Option<ReplyTo>,
         config: Arc<StreamConfig>,
+        before: Arc<StreamConfig>,
         info: Option<Box<StreamInfo>>,
     },
     Delete {
-        to: ReplyTo,
+        to: Option<ReplyTo>,
         account: AccountId,
         name: String,
         shard: ShardId,
     },
-    /// After a start: the group is being brought in line with the catalog, nobody waits for an answer.
-    Restore,
+    /// The home shard could not take its step: the catalog's entry is taken back, then who asked hears why.
+    TakeBack {
+        to: Option<ReplyTo>,
+        rejection: Rejection,
+    },
+    /// After a start: the group is being brought in line with the catalog. `is_here`: its shard has it.
+    Restore {
+        is_here: bool,
+    },
 }
 
 impl CatalogSteps {
@@ -78,6 +99,8 @@ impl CatalogSteps {
             shards,
             operations: BTreeMap::new(),
             waiting: VecDeque::new(),
+            served: BTreeSet::new(),
+            avoided: BTreeSet::new(),
             revision: Revision(0),
             confirmed: vec![Revision(0); usize::from(cores)],
             unconfirmed: VecDeque::new(),
@@ -144,16 +167,28 @@ impl CatalogSteps {
                     Some(Operation::Update { .. }) => {
                         out.send(shard, ShardMessage::UpdateGroup { group, config })
                     }
+                    Some(Operation::TakeBack { .. }) => {
+                        out.send(shard, ShardMessage::UpdateGroup { group, config });
+                        self.taken_back(group, out);
+                    }
                     _ => out.send(shard, ShardMessage::CreateGroup { group, account, config, created }),
                 };
             }
-            CatalogChange::Remove { group } => {
-                let Some(Operation::Delete { account, name, .. }) = self.operations.get(&group) else {
-                    return;
-                };
-                let (account, change) = (*account, StreamChange::Removed { stream: name.clone() });
-                self.tell(account, group, change, out);
-            }
+            CatalogChange::Remove { group } => match self.operations.get(&group) {
+                Some(Operation::Delete { account, name, .. }) => {
+                    let (account, change) = (*account, StreamChange::Removed { stream: name.clone() });
+                    self.served.remove(&group);
+                    self.tell(account, group, change, out);
+                }
+                Some(Operation::TakeBack { .. }) => {
+                    // Its log may hold the group all the same.
+                    if let Some(shard) = self.catalog.tombstone(group) {
+                        out.send(shard, ShardMessage::DeleteGroup { group });
+                    }
+                    self.taken_back(group, out);
+                }
+                _ => {}
+            },
             CatalogChange::Founded | CatalogChange::Forget { .. } => {}
         }
     }
@@ -165,36 +200,22 @@ impl CatalogSteps {
             ShardMessage::UpdateChecked { group, result } => return self.update_checked(group, result, out),
             ShardMessage::GroupUpdated { group, info } => self.group_updated(group, info, out),
             ShardMessage::GroupDeleted { group } => {
-                if let Some(Operation::Delete { to, account, name, .. }) = self.operations.remove(&group) {
-                    out.answer(&to, Answer::StreamDeleted);
-                    out.advise(account, Advisory::StreamDeleted { stream: name });
-                }
+                self.deleted(group, out);
                 return vec![CatalogChange::Forget { group }];
             }
             ShardMessage::TableConfirmed { core, revision } => self.confirm(core, revision, out),
+            ShardMessage::GroupFailed { group, rejection } => {
+                return self.group_failed(group, rejection, out);
+            }
             ShardMessage::GroupsHere { shard, groups } => self.groups_here(shard, &groups, out),
             // The rest is for home shards.
             ShardMessage::CreateGroup { .. }
             | ShardMessage::CheckUpdate { .. }
             | ShardMessage::UpdateGroup { .. }
-            | ShardMessage::DeleteGroup { .. } => {}
+            | ShardMessage::DeleteGroup { .. }
+            | ShardMessage::SetAside { .. } => {}
         }
         Vec::new()
-    }
-
-    /// The log takes nothing more: who waits for a change hears so.
-    pub fn handle_log_failed(&mut self, out: &mut impl Outputs) {
-        for operation in std::mem::take(&mut self.operations).into_values() {
-            if let Operation::Create { to, .. }
-            | Operation::Update { to, .. }
-            | Operation::Delete { to, .. } = operation
-            {
-                out.answer(&to, Answer::Rejected(Rejection::StreamCreate(super::LOG_FAILED.into())));
-            }
-        }
-        for (to, _) in self.waiting.drain(..) {
-            out.answer(&to, Answer::Rejected(Rejection::StreamCreate(super::LOG_FAILED.into())));
-        }
     }
 
     fn create(
@@ -213,21 +234,26 @@ impl CatalogSteps {
                 return Err(Rejection::StreamNameExist);
             }
             let StreamRecord { group, created, shard, ref config, .. } = *have;
-            let config = config.clone();
-            self.operations.insert(group, Operation::Create { to: to.clone(), fresh: false, info: None });
+            let (to, config) = (Some(to.clone()), config.clone());
+            let operation = match self.served.contains(&group) {
+                true => Operation::Info { to },
+                false => Operation::Create { to, is_new: false, info: None },
+            };
+            self.operations.insert(group, operation);
             out.send(shard, ShardMessage::CreateGroup { group, account, config, created });
             return Ok(None);
         }
         if self.catalog.overlaps(account, &config.subjects, None) {
             return Err(Rejection::StreamSubjectOverlap);
         }
-        let shard = self.catalog.place(self.shards);
+        let shard = self.catalog.place(self.shards, &self.avoided);
         let created = now.wall;
         let config = config.into_shared();
         let record =
             StreamRecord { account, group, shard, created, config: config.clone(), phase: Phase::Proposed };
         self.catalog.propose(record);
-        self.operations.insert(group, Operation::Create { to: to.clone(), fresh: true, info: None });
+        let operation = Operation::Create { to: Some(to.clone()), is_new: true, info: None };
+        self.operations.insert(group, operation);
         Ok(Some(CatalogChange::Put { account, group, shard, created, config }))
     }
 
@@ -244,9 +270,11 @@ impl CatalogSteps {
         if self.catalog.overlaps(to.account, &config.subjects, Some(have.group)) {
             return Err(Rejection::StreamSubjectOverlap);
         }
-        let (group, shard, config) = (have.group, have.shard, config.into_shared());
+        let (group, shard, before, config) =
+            (have.group, have.shard, have.config.clone(), config.into_shared());
         out.send(shard, ShardMessage::CheckUpdate { group, config: config.clone() });
-        self.operations.insert(group, Operation::Update { to: to.clone(), config, info: None });
+        let to = Some(to.clone());
+        self.operations.insert(group, Operation::Update { to, config, before, info: None });
         Ok(None)
     }
 
@@ -254,23 +282,24 @@ impl CatalogSteps {
         let have = self.catalog.by_name(to.account, &name).ok_or(Rejection::StreamNotFound)?;
         let (group, account, shard) = (have.group, have.account, have.shard);
         self.catalog.leaving(group);
-        self.operations.insert(group, Operation::Delete { to: to.clone(), account, name, shard });
+        self.operations.insert(group, Operation::Delete { to: Some(to.clone()), account, name, shard });
         Ok(Some(CatalogChange::Remove { group }))
     }
 
     fn group_created(&mut self, group: GroupId, info: Box<StreamInfo>, out: &mut impl Outputs) {
+        self.can_store(group);
         match self.operations.get_mut(&group) {
-            Some(Operation::Create { to, fresh: false, .. }) => {
-                let to = to.clone();
+            Some(Operation::Info { to }) => {
+                answer(to, Answer::StreamCreated(info), out);
                 self.operations.remove(&group);
-                out.answer(&to, Answer::StreamCreated(info));
             }
             Some(Operation::Create { info: slot, .. }) => {
                 *slot = Some(info);
                 self.tell_put(group, out);
             }
-            Some(Operation::Restore) => self.tell_put(group, out),
-            Some(Operation::Update { .. } | Operation::Delete { .. }) | None => {}
+            Some(Operation::Restore { .. }) => self.tell_put(group, out),
+            Some(Operation::Update { .. } | Operation::Delete { .. } | Operation::TakeBack { .. }) | None => {
+            }
         }
     }
 
@@ -280,11 +309,11 @@ impl CatalogSteps {
         result: Result<(), Rejection>,
         out: &mut impl Outputs,
     ) -> Vec<Proposal> {
-        let Some(Operation::Update { to, config, .. }) = self.operations.get(&group) else {
+        let Some(Operation::Update { to, config, .. }) = self.operations.get_mut(&group) else {
             return Vec::new();
         };
         if let Err(rejection) = result {
-            out.answer(to, Answer::Rejected(rejection));
+            answer(to, Answer::Rejected(rejection), out);
             self.operations.remove(&group);
             return Vec::new();
         }
@@ -299,39 +328,30 @@ impl CatalogSteps {
     }
 
     fn group_updated(&mut self, group: GroupId, info: Box<StreamInfo>, out: &mut impl Outputs) {
-        if let Some(Operation::Update { info: slot, .. }) = self.operations.get_mut(&group) {
-            *slot = Some(info);
+        self.can_store(group);
+        match self.operations.get_mut(&group) {
+            Some(Operation::Update { info: slot, .. }) => *slot = Some(info),
+            Some(Operation::Restore { .. }) => {}
+            // Of a step that was taken back.
+            _ => return,
         }
         self.tell_put(group, out);
     }
 
-    /// After a start: what a shard holds, against what the catalog knows. Groups that the catalog knows and the shard
-    /// does not are created; those with a tombstone are deleted; unknown ones stay where they are, unserved.
-    fn groups_here(&mut self, shard: ShardId, groups: &[GroupId], out: &mut impl Outputs) {
-        if !self.silent_shards.remove(&shard) {
+    /// The tombstone holds: who asked hears so.
+    pub(super) fn deleted(&mut self, group: GroupId, out: &mut impl Outputs) {
+        let Some(Operation::Delete { mut to, account, name, .. }) = self.operations.remove(&group) else {
             return;
-        }
-        let here: BTreeSet<GroupId> = groups.iter().copied().collect();
-        let mine: Vec<StreamRecord> = self.catalog.streams().filter(|s| s.shard == shard).cloned().collect();
-        for StreamRecord { account, group, created, config, .. } in mine {
-            self.operations.insert(group, Operation::Restore);
-            if here.contains(&group) {
-                // A crash may have come between the catalog's entry and the group's own: the catalog's word counts.
-                out.send(shard, ShardMessage::UpdateGroup { group, config });
-            } else {
-                out.send(shard, ShardMessage::CreateGroup { group, account, config, created });
-            }
-        }
-        let dead: Vec<GroupId> = self.catalog.tombstones().filter(|t| t.1 == shard).map(|t| t.0).collect();
-        for group in dead {
-            out.send(shard, ShardMessage::DeleteGroup { group });
-        }
+        };
+        answer(&mut to, Answer::StreamDeleted, out);
+        out.advise(account, Advisory::StreamDeleted { stream: name });
     }
 
-    fn tell_put(&mut self, group: GroupId, out: &mut impl Outputs) {
+    pub(super) fn tell_put(&mut self, group: GroupId, out: &mut impl Outputs) {
         let Some(stream) = self.catalog.by_group(group) else { return };
         let StreamRecord { account, shard, created, ref config, .. } = *stream;
         let change = StreamChange::Put { shard, created, config: config.clone() };
+        self.served.insert(group);
         self.tell(account, group, change, out);
     }
 
@@ -358,26 +378,41 @@ impl CatalogSteps {
     }
 
     fn handle_known_everywhere(&mut self, group: GroupId, out: &mut impl Outputs) {
+        let Some(account) = self.account_of(group) else { return };
         match self.operations.remove(&group) {
-            Some(Operation::Create { to, info: Some(info), .. }) => {
+            Some(Operation::Create { mut to, info: Some(info), .. }) => {
                 let stream = info.config.name.clone();
-                out.answer(&to, Answer::StreamCreated(info));
-                out.advise(to.account, Advisory::StreamCreated { stream });
+                answer(&mut to, Answer::StreamCreated(info), out);
+                out.advise(account, Advisory::StreamCreated { stream });
             }
-            Some(Operation::Update { to, info: Some(info), .. }) => {
+            Some(Operation::Update { mut to, info: Some(info), .. }) => {
                 let stream = info.config.name.clone();
-                out.answer(&to, Answer::StreamUpdated(info));
-                out.advise(to.account, Advisory::StreamUpdated { stream });
+                answer(&mut to, Answer::StreamUpdated(info), out);
+                out.advise(account, Advisory::StreamUpdated { stream });
             }
-            Some(Operation::Delete { to, account, name, shard }) => {
+            Some(delete @ Operation::Delete { shard, .. }) => {
                 out.send(shard, ShardMessage::DeleteGroup { group });
-                self.operations.insert(group, Operation::Delete { to, account, name, shard });
+                self.operations.insert(group, delete);
             }
-            Some(unfinished @ (Operation::Create { .. } | Operation::Update { .. })) => {
+            Some(Operation::Restore { .. }) | None => {}
+            Some(unfinished) => {
                 self.operations.insert(group, unfinished);
             }
-            Some(Operation::Restore) | None => {}
         }
+    }
+
+    fn account_of(&self, group: GroupId) -> Option<AccountId> {
+        match self.operations.get(&group) {
+            Some(Operation::Delete { account, .. }) => Some(*account),
+            _ => self.catalog.by_group(group).map(|stream| stream.account),
+        }
+    }
+}
+
+/// Answers whoever has not been answered yet.
+pub(super) fn answer(to: &mut Option<ReplyTo>, answer: Answer, out: &mut impl Outputs) {
+    if let Some(to) = to.take() {
+        out.answer(&to, answer);
     }
 }
 

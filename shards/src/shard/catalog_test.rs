@@ -1,13 +1,15 @@
 //! Streams come and go through the catalog, and a crash between two steps is healed by the next start.
 
-use super::ShardMessage;
 use super::answer::{Answer, StreamChange};
 use super::fixture_test::*;
 use super::request::Request;
+use super::{SetAside, ShardMessage};
+use crate::consumer::config::ConsumerConfig;
 use crate::ids::{AccountId, GroupId};
 use crate::rejection::Rejection;
 use crate::stream::config::{ServerLimits, Storage, StreamConfig};
 use crate::time::WallTime;
+use std::time::Duration;
 
 fn create(config: StreamConfig) -> Request {
     Request::StreamCreate { config: Box::new(config), pedantic: false }
@@ -100,10 +102,11 @@ fn a_crash_between_the_entries_of_catalog_and_group_is_healed() {
 }
 
 #[test]
-fn a_group_that_the_catalog_does_not_know_is_left_alone() {
+fn a_group_that_the_catalog_does_not_know_is_set_aside_and_does_not_run() {
     let mut bench = Bench::new();
     let mut config = config("LOST");
     config.complete(&ServerLimits::default(), false).expect("a configuration like others");
+    config.max_age = Duration::from_secs(1);
     let message = ShardMessage::CreateGroup {
         group: GroupId(77),
         account: AccountId::GLOBAL,
@@ -114,9 +117,42 @@ fn a_group_that_the_catalog_does_not_know_is_left_alone() {
     bench.settle();
     bench.publish(GroupId(77), "lost.a", 2);
     bench.settle();
+    let push = ConsumerConfig { deliver_subject: "inbox".to_owned(), ..ConsumerConfig::default() };
+    let mut request = create_consumer(GroupId(77), "push");
+    if let Request::ConsumerCreate { config, .. } = &mut request {
+        **config = ConsumerConfig { deliver_subject: push.deliver_subject, ..(**config).clone() };
+    }
+    assert!(matches!(bench.get(request), Answer::ConsumerCreated(_)));
+    assert_eq!(bench.world.deliveries.len(), 2, "as long as it runs");
+    bench.pass(Duration::from_millis(60));
+    bench.settle();
+    let hashes = bench.shard.state_hashes();
+    for _ in 0..2 {
+        bench.crash();
+        assert!(!is_in_table(&bench, "LOST"));
+        let kept = SetAside { group: GroupId(77), stream: "LOST".to_owned(), messages: 2 };
+        assert_eq!(bench.shard.set_aside(), [kept], "nothing of it is deleted");
+        assert_eq!(bench.shard.state_hashes(), hashes);
+        bench.pass(Duration::from_secs(40));
+        bench.settle();
+        bench.publish(GroupId(77), "lost.a", 1);
+        bench.settle();
+        assert!(matches!(bench.answer("p"), Answer::NoResponders { .. }));
+        assert_eq!(rejection(bench.get(info(GroupId(77)))), Rejection::StreamNotFound);
+        assert_eq!(bench.world.deliveries.len(), 0, "its consumer does not run");
+        assert_eq!(bench.shard.state_hashes(), hashes, "and its messages do not expire");
+    }
+    // Checkpoints hold it, and its number is not given to another stream.
+    let file = bench.stream("S", |config| config.max_msgs = 5);
+    assert!(file > GroupId(77));
+    for _ in 0..60 {
+        bench.hot(file, &[Hot { payload: &[3; 20_000], ..Hot::publish("s.a", "p") }; 2]);
+        bench.settle();
+    }
+    assert!(bench.shard.figures().checkpoint_len > 0);
     bench.crash();
-    assert!(!is_in_table(&bench, "LOST"));
-    assert_eq!(bench.state(GroupId(77)), (2, 2), "nothing of it is deleted");
+    assert_eq!(bench.shard.set_aside().len(), 1);
+    assert!(bench.shard.state_hashes().contains(&hashes[0]));
 }
 
 #[test]
@@ -171,8 +207,8 @@ fn who_waits_for_a_catalog_whose_log_fails_is_told() {
     bench.ask("create", create(config("S")));
     bench.disk.fail = true;
     bench.settle();
-    assert!(matches!(rejection(bench.answer("create")), Rejection::StreamCreate(_)));
+    assert!(matches!(rejection(bench.answer("create")), Rejection::StreamStoreFailed(_)));
     bench.ask("later", create(config("T")));
     bench.settle();
-    assert!(matches!(rejection(bench.answer("later")), Rejection::StreamCreate(_)));
+    assert!(matches!(rejection(bench.answer("later")), Rejection::StreamStoreFailed(_)));
 }

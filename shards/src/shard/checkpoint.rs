@@ -35,7 +35,7 @@ impl Engine {
             let mut logged = self.in_flight.iter().filter(|entry| entry.memory.is_none());
             let applied = logged.next().map_or(self.log.committed(), |entry| entry.place.position);
             self.log.begin_checkpoint(applied.min(self.log.committed()));
-            let mut groups: Vec<GroupId> = self.groups.keys().copied().collect();
+            let mut groups: Vec<GroupId> = self.groups.keys().chain(self.aside.keys()).copied().collect();
             groups.sort_unstable();
             self.checkpoint = Some(groups.into());
         }
@@ -64,7 +64,7 @@ impl Engine {
     }
 
     fn hand_over(&mut self, id: GroupId) {
-        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(group) = self.groups.get_mut(&id).or_else(|| self.aside.get_mut(&id)) else { return };
         let mut state = Vec::new();
         let mut live: Vec<Position> = Vec::new();
         state.put_u64(group.last_proposed().0);

@@ -134,18 +134,7 @@ impl Engine {
                 }
             }
             After::GroupDeleted => {
-                let gone = self.groups.remove(&id);
-                if let Some(gone) = &gone {
-                    if let Some(deadline) = gone.deadline {
-                        self.timers.remove(&(deadline, id));
-                    }
-                    if let Machine::Stream(stream) = &gone.machine {
-                        self.memory_used = self.memory_used.saturating_sub(stream.stream.memory_used());
-                        self.file_used = self.file_used.saturating_sub(file_bytes(&stream.stream));
-                    }
-                }
-                self.pushers.retain(|(group, _)| *group != id);
-                self.lazy.remove(&id);
+                let gone = self.forget_group(id);
                 out.send(CATALOG_SHARD, ShardMessage::GroupDeleted { group: id });
                 // Requests of this turn hear that the stream is gone.
                 for pending in gone.into_iter().flat_map(|gone| gone.pending) {
@@ -155,7 +144,7 @@ impl Engine {
                 }
             }
             After::ConsumerCreated { to, name, is_fresh } => {
-                self.consumer_created(now, id, &to, &name, is_fresh, out)
+                self.consumer_created(now, id, to.as_ref(), &name, is_fresh, out)
             }
             After::ConsumerDeleted { to, name } => {
                 if let Some(to) = to {
@@ -188,7 +177,7 @@ impl Engine {
             }
         }
         if let Some(catalog) = &mut self.catalog {
-            catalog.handle_log_failed(out);
+            catalog.refuse_waiting(LOG_FAILED, out);
         }
         // What is pending finds the log closed and is refused in the same way.
         self.propose(now, out);
@@ -196,19 +185,29 @@ impl Engine {
 
     /// Tells everybody who waits for an entry that its outcome is unknown.
     fn abandon(&mut self, now: Now, entry: InFlight, out: &mut impl Outputs) {
-        let failed = self.failure();
-        for (core, acks) in &entry.acks {
+        self.refuse_acks(entry.group, &entry.acks, &self.failure(), out);
+        for after in entry.after {
+            self.abandon_after(now, entry.group, after, out);
+        }
+    }
+
+    /// Tells the publishers that the outcome is unknown.
+    pub fn refuse_acks(
+        &mut self,
+        id: GroupId,
+        lists: &[(CoreId, PubAcks)],
+        rejection: &Rejection,
+        out: &mut impl Outputs,
+    ) {
+        for (core, acks) in lists {
             let mut at = acks.stream_len as usize;
             for ack in &acks.acks {
                 let reply = &acks.bytes[at..at + ack.reply_len as usize];
                 at += ack.reply_len as usize;
                 let origin = Origin { core: *core, slot: ack.slot, generation: ack.generation };
                 let to = ReplyTo { origin, account: acks.account, reply: reply.into(), tag: 0 };
-                self.refuse(entry.group, &to, failed.clone(), out);
+                self.refuse(id, &to, rejection.clone(), out);
             }
-        }
-        for after in entry.after {
-            self.abandon_after(now, entry.group, after, out);
         }
     }
 
@@ -239,19 +238,34 @@ impl Engine {
                 {
                     stream.remove_consumer(&name, out);
                 }
-                out.answer(&to, Answer::Rejected(self.failure()));
+                if let Some(to) = to {
+                    out.answer(&to, Answer::Rejected(self.failure()));
+                }
             }
             // Readers go on; whatever wants to change something is refused by the log.
             After::Serve(..) => self.perform(now, id, after, out),
             After::ConsumerDeleted { to: Some(to), .. } => {
                 out.answer(&to, Answer::Rejected(self.failure()));
             }
-            After::ConsumerDeleted { to: None, .. }
-            | After::Fetch { .. }
-            | After::GroupCreated
-            | After::GroupUpdated
-            | After::GroupDeleted
-            | After::Catalog(_) => {}
+            After::GroupCreated => {
+                self.forget_group(id);
+                self.tell_failed(id, self.failure(), out);
+            }
+            After::GroupUpdated => self.tell_failed(id, self.failure(), out),
+            After::GroupDeleted => {
+                if let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) {
+                    stream.owes_end = true;
+                }
+                self.tell_failed(id, self.failure(), out);
+            }
+            After::Catalog(change) => {
+                let rejection = self.failure();
+                if let Some(catalog) = &mut self.catalog {
+                    catalog.handle_refused(&change, rejection, out);
+                }
+                self.serve_waiting_catalog(now, out);
+            }
+            After::ConsumerDeleted { to: None, .. } | After::Fetch { .. } => {}
         }
     }
 
@@ -263,7 +277,7 @@ impl Engine {
         }
     }
 
-    fn refuse(&mut self, id: GroupId, to: &ReplyTo, rejection: Rejection, out: &mut impl Outputs) {
+    pub fn refuse(&mut self, id: GroupId, to: &ReplyTo, rejection: Rejection, out: &mut impl Outputs) {
         let stream = match self.groups.get(&id).map(|g| &g.machine) {
             Some(Machine::Stream(s)) => s.stream.config().name.clone(),
             _ => String::new(),

@@ -8,19 +8,17 @@ use super::group::{After, Group, InFlight, Machine, Pending};
 use super::outputs::Outputs;
 use super::reads::Reads;
 use super::request::{Batch, ReplyTo, Request};
-use super::stream_group::{SlotIndex, StreamGroup};
-use crate::change::ChangeKind;
+use super::stream_group::SlotIndex;
 use crate::clock::ClockWatch;
 use crate::hashing::HashMap;
 use crate::ids::{AccountId, EntryIndex, GroupId};
 use crate::log::Log;
 use crate::log::disk_op::DiskDone;
 use crate::rejection::Rejection;
-use crate::stream::Stream;
 use crate::stream::config::Storage;
 use crate::stream::effects::Effects;
 use crate::time::{Instant, Now};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A consumer by group and place.
 pub(super) type ConsumerKey = (GroupId, SlotIndex);
@@ -32,6 +30,11 @@ pub(super) struct Engine {
     /// Only on shard 0.
     pub catalog: Option<CatalogSteps>,
     pub groups: HashMap<GroupId, Box<Group>>,
+    /// Groups that were recovered and of which the catalog has not said that they are to run. Nothing of them runs; their
+    /// state and messages are kept.
+    pub aside: BTreeMap<GroupId, Box<Group>>,
+    /// Those of them that the catalog does not know.
+    pub orphans: BTreeSet<GroupId>,
     /// Written entries in the order of the log.
     pub in_flight: VecDeque<InFlight>,
     /// Entries of streams with memory storage that rest on nothing: they commit in the same turn.
@@ -60,6 +63,8 @@ pub(super) struct Engine {
     /// Groups whose state a checkpoint still has to take.
     pub checkpoint: Option<VecDeque<GroupId>>,
     pub has_failed: bool,
+    /// A write or sync has been out for too long.
+    pub is_stalled: bool,
     pub is_closing: bool,
     /// Closing has come so far that the log takes nothing more.
     pub is_drained: bool,
@@ -87,18 +92,22 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// `groups` as recovery left them.
+    /// `aside`: the streams' groups as recovery left them.
     pub fn new(
         options: ShardOptions,
         log: Log,
         catalog: Option<CatalogSteps>,
-        groups: HashMap<GroupId, Box<Group>>,
+        catalog_group: Option<Box<Group>>,
+        aside: BTreeMap<GroupId, Box<Group>>,
     ) -> Self {
+        let groups = catalog_group.into_iter().map(|group| (GroupId::CATALOG, group)).collect();
         Engine {
             options,
             log,
             catalog,
             groups,
+            aside,
+            orphans: BTreeSet::new(),
             in_flight: VecDeque::new(),
             immediate: VecDeque::new(),
             dirty: Vec::new(),
@@ -114,6 +123,7 @@ impl Engine {
             lazy: BTreeSet::new(),
             checkpoint: None,
             has_failed: false,
+            is_stalled: false,
             is_closing: false,
             is_drained: false,
             effects: Effects::default(),
@@ -165,7 +175,7 @@ impl Engine {
         let Some(known) = self.groups.get_mut(&group) else {
             return out.answer(&to, Answer::Rejected(Rejection::StreamNotFound));
         };
-        if known.is_settled() || self.has_failed {
+        if known.is_settled() || self.has_failed || self.is_stalled {
             return self.serve_request(now, to, *request, out);
         }
         // Everything admitted before the request must be applied first.
@@ -175,56 +185,6 @@ impl Engine {
         self.waiting_requests += 1;
         known.pending.push(Pending::After(After::Serve(to, request)));
         self.mark_dirty(group);
-    }
-
-    /// Word from another shard, or from a core about the table.
-    pub fn handle_message(&mut self, now: Now, message: ShardMessage, out: &mut impl Outputs) {
-        if self.is_closing {
-            // Every step is taken again after the next start.
-            return;
-        }
-        match message {
-            ShardMessage::CreateGroup { group, account, config, created } => {
-                if self.groups.contains_key(&group) {
-                    return self.tell_created(now, group, out);
-                }
-                let mut new = Group::new(Machine::Stream(StreamGroup::new(
-                    account,
-                    Stream::new(account, config.clone(), created),
-                )));
-                let mut encoded = Vec::new();
-                config.encode(&mut encoded);
-                let change = crate::change::Change::GroupCreate { account, created, config: &encoded };
-                new.push_change(ChangeKind::GroupCreate as u8, |body| change.encode(body));
-                new.pending.push(Pending::After(After::GroupCreated));
-                self.groups.insert(group, Box::new(new));
-                self.mark_dirty(group);
-            }
-            ShardMessage::CheckUpdate { group, config } => {
-                let violators = match self.groups.get(&group).map(|g| &g.machine) {
-                    Some(Machine::Stream(s)) => s.violators(&config.consumer_limits),
-                    _ => Vec::new(),
-                };
-                let result = match violators.is_empty() {
-                    true => Ok(()),
-                    false => Err(Rejection::StreamUpdateViolatesConsumers(violators.join(", "))),
-                };
-                out.send(super::CATALOG_SHARD, ShardMessage::UpdateChecked { group, result });
-            }
-            ShardMessage::UpdateGroup { group, config } => {
-                let Some(known) = self.groups.get_mut(&group) else { return };
-                if !known.stream().is_some_and(|s| s.stream.share_config(&config)) {
-                    let mut encoded = Vec::new();
-                    config.encode(&mut encoded);
-                    let change = crate::change::Change::ConfigUpdate { config: &encoded };
-                    known.push_change(ChangeKind::ConfigUpdate as u8, |body| change.encode(body));
-                }
-                known.pending.push(Pending::After(After::GroupUpdated));
-                self.mark_dirty(group);
-            }
-            ShardMessage::DeleteGroup { group } => self.delete_group(group, out),
-            to_catalog => self.handle_catalog_message(now, to_catalog, out),
-        }
     }
 
     /// Somebody subscribed or went, or a lane has room again.
@@ -302,8 +262,8 @@ impl Engine {
         let Some(catalog) = &mut self.catalog else {
             return out.answer(&to, Answer::Rejected(Rejection::StreamNotFound));
         };
-        if self.has_failed {
-            return out.answer(&to, Answer::Rejected(Rejection::StreamCreate(super::LOG_FAILED.into())));
+        if let Some(rejection) = super::stall::refusal(&self.log, now) {
+            return out.answer(&to, Answer::Rejected(rejection));
         }
         let Some(group) = self.groups.get_mut(&GroupId::CATALOG) else { return };
         // Each change of the catalog is an entry of its own, so this is the index that a creation gets.
@@ -313,8 +273,15 @@ impl Engine {
         }
     }
 
-    fn handle_catalog_message(&mut self, now: Now, message: ShardMessage, out: &mut impl Outputs) {
+    pub fn handle_catalog_message(&mut self, now: Now, message: ShardMessage, out: &mut impl Outputs) {
         let Some(catalog) = &mut self.catalog else { return };
+        if let ShardMessage::GroupsHere { groups, .. } = &message
+            && let Some(catalog_group) = self.groups.get_mut(&GroupId::CATALOG)
+        {
+            // In relaxed mode the entry that created a group may be lost while the group is not: its number is taken.
+            let above = EntryIndex(groups.iter().max().map_or(0, |highest| highest.0) + 1);
+            catalog_group.next_index = catalog_group.next_index.max(above);
+        }
         for change in catalog.handle_message(message, out) {
             self.propose_catalog(change);
         }
@@ -335,41 +302,6 @@ impl Engine {
         while let Some((to, request)) = self.catalog.as_mut().and_then(CatalogSteps::poll_waiting) {
             self.handle_catalog(now, to, request, out);
         }
-    }
-
-    /// Tells the catalog that a group is here, with its info.
-    pub fn tell_created(&mut self, now: Now, group: GroupId, out: &mut impl Outputs) {
-        let Some(known) = self.groups.get_mut(&group) else { return };
-        let settled = known.applied > EntryIndex(0);
-        let Some(stream) = known.stream() else { return };
-        if settled {
-            let count = stream.consumer_count() as u64;
-            let info = Box::new(stream.stream.info(now, stream.stream.state(false, "", 0, count)));
-            out.send(super::CATALOG_SHARD, ShardMessage::GroupCreated { group, info });
-        }
-    }
-
-    fn delete_group(&mut self, group: GroupId, out: &mut impl Outputs) {
-        let Some(known) = self.groups.get_mut(&group) else {
-            // Done in an earlier life.
-            return out.send(super::CATALOG_SHARD, ShardMessage::GroupDeleted { group });
-        };
-        let Some(stream) = known.stream() else { return };
-        if stream.is_leaving {
-            return;
-        }
-        stream.is_leaving = true;
-        let account = stream.account;
-        let name = stream.stream.config().name.clone();
-        let consumers: Vec<String> = stream.consumer_names().map(str::to_owned).collect();
-        for consumer in consumers {
-            stream.remove_consumer(&consumer, out);
-            let stream = name.clone();
-            out.advise(account, super::answer::Advisory::ConsumerDeleted { stream, consumer });
-        }
-        known.push_change(ChangeKind::GroupDelete as u8, |_| {});
-        known.pending.push(Pending::After(After::GroupDeleted));
-        self.mark_dirty(group);
     }
 
     fn usage(&self, account: AccountId) -> Usage {

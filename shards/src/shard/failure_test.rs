@@ -72,9 +72,42 @@ fn a_stuck_write_refuses_publishes_after_two_seconds() {
     bench.hot(group, &[Hot::publish("s.a", "late")]);
     bench.settle_but(is_write);
     assert!(is_store_failed(bench.answer("late")));
-    // The disk comes back: what was admitted is stored.
+    for waiting in ["p", "early"] {
+        assert!(is_store_failed(bench.answer(waiting)), "in flight when the disk got stuck");
+    }
+    // The disk comes back: what was admitted is stored, and nobody hears twice.
     bench.settle();
-    assert_eq!(bench.world.acks.len(), 2);
+    assert!(bench.world.acks.is_empty() && bench.world.answers.is_empty());
+    assert_eq!(bench.state(group), (2, 2));
+    bench.publish(group, "s.a", 1);
+    bench.settle();
+    assert_eq!(bench.world.acks.len(), 1);
+}
+
+#[test]
+fn while_the_disk_is_stuck_readers_go_on_and_changes_are_refused() {
+    let mut bench = Bench::new();
+    let group = bench.stream("S", |_| {});
+    bench.publish(group, "s.a", 1);
+    bench.settle();
+    bench.publish(group, "s.a", 1);
+    bench.turn();
+    bench.ask("waits", info(group));
+    bench.ask("consumer", create_consumer(group, "c"));
+    bench.settle_but(is_write);
+    assert!(!bench.is_answered("waits"));
+    bench.pass(Duration::from_secs(3));
+    bench.settle_but(is_write);
+    assert!(matches!(bench.answer("waits"), Answer::StreamInfo(_)));
+    assert!(is_store_failed(bench.answer("consumer")));
+    bench.ask("get", message(group, 1));
+    bench.ask("purge", Request::StreamPurge { group, filter: String::new(), seq: 0, keep: 0 });
+    bench.ask("delete", Request::MessageDelete { group, seq: 1, no_erase: true });
+    bench.settle_but(is_write);
+    assert!(matches!(bench.answer("get"), Answer::Message(_)));
+    assert!(is_store_failed(bench.answer("purge")) && is_store_failed(bench.answer("delete")));
+    bench.settle();
+    assert_eq!(bench.state(group), (2, 2));
 }
 
 #[test]

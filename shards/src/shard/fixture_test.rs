@@ -154,6 +154,14 @@ impl Bench {
         }
     }
 
+    /// One turn, and one operation of the disk.
+    pub fn step(&mut self) {
+        self.turn();
+        if let Some(done) = self.disk.complete_first(|_| true) {
+            self.shard.handle_disk(self.now, done, &mut self.world);
+        }
+    }
+
     /// Turns until nothing moves any more.
     pub fn settle(&mut self) {
         self.settle_but(|_| false);

@@ -95,7 +95,7 @@ pub(super) enum After {
         request: Box<[u8]>,
     },
     ConsumerCreated {
-        to: ReplyTo,
+        to: Option<ReplyTo>,
         name: Box<str>,
         is_fresh: bool,
     },
@@ -117,6 +117,8 @@ pub(super) struct InFlight {
     pub memory: Option<Box<[u8]>>,
     pub acks: Vec<(CoreId, PubAcks)>,
     pub after: Vec<After>,
+    /// Who waits for it has heard that the disk does not answer.
+    pub is_told: bool,
 }
 
 impl Group {

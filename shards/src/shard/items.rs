@@ -181,7 +181,8 @@ impl Engine {
         // `$JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer>`: names have no dots.
         let name = subject.rsplit(|&b| b == b'.').next().and_then(|n| std::str::from_utf8(n).ok());
         let group = self.groups.get_mut(&item.group);
-        let is_settled = group.as_ref().is_none_or(|g| g.is_settled());
+        // Who asks while the disk does not answer gets what is committed.
+        let is_settled = self.is_stalled || group.as_ref().is_none_or(|g| g.is_settled());
         let stream = group.and_then(|g| g.stream());
         let found = stream.and_then(|s| s.find(name?));
         let Some((index, slot, messages)) = found else {

@@ -3,6 +3,8 @@
 //! Must not know: sockets, files, which core it runs on.
 
 pub mod answer;
+mod catalog_failures;
+mod catalog_restart;
 mod catalog_steps;
 mod checkpoint;
 mod commit;
@@ -11,12 +13,14 @@ mod deliver;
 mod engine;
 mod group;
 mod items;
+mod lifecycle;
 mod opening;
 pub mod outputs;
 mod propose;
 mod reads;
 pub mod request;
 mod requests;
+mod stall;
 mod stream_group;
 mod timers;
 
@@ -56,10 +60,15 @@ pub enum ShardMessage {
     DeleteGroup { group: GroupId },
     /// Home shard to catalog: the group's own tombstone is synced.
     GroupDeleted { group: GroupId },
+    /// Home shard to catalog, instead of one of the answers above: its log did not take the step, or has failed or does not
+    /// answer, so that nobody knows whether it did.
+    GroupFailed { group: GroupId, rejection: Rejection },
     /// A core to the catalog: every change up to this one is in the core's copy of the stream table.
     TableConfirmed { core: CoreId, revision: Revision },
     /// A shard to the catalog after recovery: these groups are here.
     GroupsHere { shard: ShardId, groups: Vec<GroupId> },
+    /// The answer about those that the catalog neither knows nor has deleted; it tells the shard about each of the others.
+    SetAside { groups: Vec<GroupId> },
 }
 
 /// The shard of the catalog.
@@ -72,6 +81,10 @@ const LOG_STUCK: &str =
 /// What clients hear after a write or sync has failed.
 const LOG_FAILED: &str =
     "the log of this stream failed to write or sync; nothing more is stored until a restart";
+
+/// What clients hear whose change of a stream failed after its first half, when the log was too full to take that back.
+const LEFT_OPEN: &str =
+    "the disk is full; what was asked is done in part, and completed by a request like it or the next start";
 
 /// What clients hear who want something stored while the shard stops.
 const SHUTTING_DOWN: &str = "the server is shutting down";
@@ -158,6 +171,15 @@ impl Shard {
         (&self.report, self.unreadable)
     }
 
+    /// Groups of this shard's log that the catalog neither knows nor has deleted: kept, and not served. Known once the
+    /// catalog's shard has started too.
+    pub fn set_aside(&self) -> Vec<SetAside> {
+        match &self.state {
+            State::Serving(engine) => engine.set_aside(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Groups, messages and bytes as clients count them.
     pub fn totals(&self) -> Totals {
         match &self.state {
@@ -242,6 +264,7 @@ impl Shard {
                 break;
             }
         }
+        more |= engine.step_stall(now, out);
         engine.set_timers();
         more
     }
@@ -309,9 +332,7 @@ impl Shard {
         }
         let State::Opening(opening) = std::mem::replace(&mut self.state, State::Between) else { return };
         let (engine, report, unreadable, queue) = opening.finish(now);
-        let mut groups: Vec<GroupId> =
-            engine.groups.keys().copied().filter(|&g| g != GroupId::CATALOG).collect();
-        groups.sort_unstable();
+        let groups = engine.aside.keys().copied().collect();
         self.state = State::Serving(Box::new(engine));
         self.report = report;
         self.unreadable = unreadable;
@@ -332,6 +353,17 @@ pub struct Totals {
     pub bytes: u64,
 }
 
+/// A group that is kept and not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    pub group: GroupId,
+    /// Name of its stream.
+    pub stream: String,
+    pub messages: u64,
+}
+
+#[cfg(test)]
+mod catalog_failure_test;
 #[cfg(test)]
 mod catalog_test;
 #[cfg(test)]

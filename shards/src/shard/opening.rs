@@ -18,13 +18,13 @@ use crate::log::entry::EntryView;
 use crate::log::recovery::OpenError;
 use crate::log::{RecoveredItem, Recovery, RecoveryReport};
 use crate::meta::Catalog;
-use crate::meta::change::{self as catalog_change, CatalogChange};
+use crate::meta::change::CatalogChange;
 use crate::stream::Stream;
 use crate::stream::effects::Effects;
 use crate::stream::place::Place;
 use crate::time::Now;
-use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A log that is being opened, and what has come out of it. Lives on: its shard's core.
 pub(super) struct Opening {
@@ -95,12 +95,12 @@ impl Opening {
         let is_founded = catalog.is_founded();
         let steps =
             is_first.then(|| CatalogSteps::new(catalog, options.limits, options.shards, options.cores));
-        let mut groups: HashMap<GroupId, Box<Group>> =
+        let mut aside: BTreeMap<GroupId, Box<Group>> =
             groups.into_iter().map(|(id, recovered)| (id, recovered.group)).collect();
-        if is_first {
-            groups.entry(GroupId::CATALOG).or_insert_with(|| Box::new(Group::new(Machine::Catalog)));
-        }
-        let mut engine = Engine::new(options, log, steps, groups);
+        let catalog_group = aside.remove(&GroupId::CATALOG);
+        let catalog_group =
+            is_first.then(|| catalog_group.unwrap_or_else(|| Box::new(Group::new(Machine::Catalog))));
+        let mut engine = Engine::new(options, log, steps, catalog_group, aside);
         if is_first && !is_founded {
             engine.propose_catalog(CatalogChange::Founded);
         }
@@ -186,8 +186,8 @@ impl Opening {
 fn found(id: GroupId, view: &EntryView<'_>) -> Result<Option<Box<Group>>, Malformed> {
     let Some(Ok(first)) = view.changes().next() else { return Ok(None) };
     if id == GroupId::CATALOG {
-        let is_first = first.kind == catalog_change::FOUNDED;
-        return Ok(is_first.then(|| Box::new(Group::new(Machine::Catalog))));
+        // Whatever is left of it counts: its first entry may lie in a damaged range.
+        return Ok(Some(Box::new(Group::new(Machine::Catalog))));
     }
     if ChangeKind::try_from(first.kind)? != ChangeKind::GroupCreate {
         return Ok(None);

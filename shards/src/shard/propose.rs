@@ -120,6 +120,12 @@ impl Engine {
             pending.push(Pending::Change { kind: kind as u8, start, len });
             any = true;
         });
+        if std::mem::take(&mut stream.owes_end) {
+            let start = bodies.len() as u32;
+            pending.push(Pending::Change { kind: ChangeKind::GroupDelete as u8, start, len: 0 });
+            pending.push(Pending::After(After::GroupDeleted));
+            any = true;
+        }
         let (slots, _) = stream.all();
         for (_, slot) in slots.filter(|(_, slot)| slot.consumer.has_progress()) {
             let start = bodies.len();
@@ -211,6 +217,7 @@ impl Engine {
             let in_memory = self.immediate.iter_mut().rev();
             if let Some(last) = in_memory.chain(self.in_flight.iter_mut().rev()).find(|f| f.group == id) {
                 last.after.push(after);
+                last.is_told = false;
                 return;
             }
         }
@@ -278,7 +285,7 @@ impl Engine {
             run.is_logged || group.flying > 1 && self.in_flight.iter().any(|entry| entry.group == id);
         let end = if is_queued { group.end } else { Position(0) };
         let (acks, after) = self.answers_of(id, run, pending);
-        let entry = InFlight { group: id, index, place, end, memory, acks, after };
+        let entry = InFlight { group: id, index, place, end, memory, acks, after, is_told: false };
         if is_queued {
             self.in_flight.push_back(entry);
         } else {
@@ -317,6 +324,12 @@ impl Engine {
     /// The log takes nothing more: everybody who waits for the run hears so. Consumers have changed already: the log gets
     /// their state when it has room again.
     fn refuse_run(&mut self, id: GroupId, run: &Run, pending: &mut [Pending], bodies: &[u8]) {
+        if id == GroupId::CATALOG
+            && let Some(group) = self.groups.get_mut(&id)
+        {
+            // The index may be the number of a group: it is not given again.
+            group.next_index = EntryIndex(group.next_index.0 + 1);
+        }
         if let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) {
             for p in &pending[run.from..run.to] {
                 if let Pending::Change { kind, start, len } = p
@@ -335,6 +348,7 @@ impl Engine {
             memory: None,
             acks,
             after,
+            is_told: false,
         };
         self.refused.push(failed);
     }

@@ -1,6 +1,6 @@
 //! Requests about one stream or its consumers, answered from its committed state.
 
-use super::answer::{Advisory, Answer, StreamInfo};
+use super::answer::{Advisory, Answer};
 use super::engine::Engine;
 use super::group::{After, Machine, Pending};
 use super::outputs::Outputs;
@@ -18,6 +18,11 @@ use crate::time::Now;
 impl Engine {
     /// Answers a request, or has its change written and answers when that is committed.
     pub fn serve_request(&mut self, now: Now, to: ReplyTo, request: Request, out: &mut impl Outputs) {
+        if is_change(&request)
+            && let Some(rejection) = self.refusal_while_stalled(&request)
+        {
+            return out.answer(&to, Answer::Rejected(rejection));
+        }
         if self.is_closing && is_change(&request) {
             let rejection = Rejection::StreamStoreFailed(super::SHUTTING_DOWN.into());
             return out.answer(&to, Answer::Rejected(rejection));
@@ -94,18 +99,23 @@ impl Engine {
         &mut self,
         now: Now,
         id: GroupId,
-        to: &ReplyTo,
+        to: Option<&ReplyTo>,
         name: &str,
         is_fresh: bool,
         out: &mut impl Outputs,
     ) {
+        let answer = |out: &mut _, answer| {
+            if let Some(to) = to {
+                Outputs::answer(out, to, answer);
+            }
+        };
         let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) else {
-            return not_found(to, out);
+            return answer(out, Answer::Rejected(Rejection::StreamNotFound));
         };
         let (account, stream_name) = (stream.account, stream.stream.config().name.clone());
         let Some((index, slot, messages)) = stream.find(name) else {
             // Deleted by somebody else before the answer.
-            return out.answer(to, Answer::Rejected(Rejection::ConsumerCreate("consumer closed".into())));
+            return answer(out, Answer::Rejected(Rejection::ConsumerCreate("consumer closed".into())));
         };
         slot.is_open = true;
         if slot.consumer.config().is_push() {
@@ -113,19 +123,12 @@ impl Engine {
             self.pushers.insert((id, index));
         }
         let info = Box::new(slot.consumer.info(now, messages, out));
-        out.answer(to, Answer::ConsumerCreated(info));
+        answer(out, Answer::ConsumerCreated(info));
         if is_fresh {
             out.advise(account, Advisory::ConsumerCreated { stream: stream_name, consumer: name.to_owned() });
         }
         self.mark_ready(id, index);
         self.touch(id);
-    }
-
-    /// The stream's info, with its number of consumers.
-    pub fn stream_info(&mut self, now: Now, id: GroupId) -> Option<Box<StreamInfo>> {
-        let stream = self.groups.get_mut(&id)?.stream()?;
-        let count = stream.consumer_count() as u64;
-        Some(Box::new(stream.stream.info(now, stream.stream.state(false, "", 0, count))))
     }
 
     fn open_stream(&mut self, id: GroupId) -> Option<&mut StreamGroup> {
@@ -198,7 +201,7 @@ impl Engine {
         }
         let is_fresh = created == Created::Fresh;
         if let Some(group) = self.groups.get_mut(&id) {
-            group.pending.push(Pending::After(After::ConsumerCreated { to, name, is_fresh }));
+            group.pending.push(Pending::After(After::ConsumerCreated { to: Some(to), name, is_fresh }));
         }
         self.mark_dirty(id);
     }

@@ -28,6 +28,8 @@ pub(super) struct StreamGroup {
     pub lazy_since: Option<Instant>,
     /// Names of consumers whose present state the log had no room for. It is logged whole before anything rests on it.
     owed: BTreeSet<Box<str>>,
+    /// The log had no room for the tombstone.
+    pub owes_end: bool,
     /// The tombstone is on its way: nothing new is admitted.
     pub is_leaving: bool,
 }
@@ -72,6 +74,7 @@ impl StreamGroup {
             names: BTreeMap::new(),
             lazy_since: None,
             owed: BTreeSet::new(),
+            owes_end: false,
             is_leaving: false,
         }
     }
@@ -209,9 +212,9 @@ impl StreamGroup {
         self.owed.extend(name);
     }
 
-    /// Whether the log had no room for the state of some consumer.
+    /// Whether the log had no room for the state of some consumer, or for the tombstone.
     pub fn owes(&self) -> bool {
-        !self.owed.is_empty()
+        !self.owed.is_empty() || self.owes_end
     }
 
     /// Hands out what is owed, as changes: the whole state of each consumer, or its deletion.

@@ -8,26 +8,6 @@ use crate::ids::GroupId;
 use crate::time::{Instant, Now};
 
 impl Engine {
-    /// Once, when the log is open: timers are set and consumers look for messages.
-    pub fn start(&mut self, now: Now) {
-        let mut ids: Vec<GroupId> = self.groups.keys().copied().collect();
-        ids.sort_unstable();
-        for id in ids {
-            let Some(group) = self.groups.get_mut(&id) else { continue };
-            let Some(stream) = group.stream() else { continue };
-            stream.recover(now);
-            self.file_used += super::commit::file_bytes(&stream.stream);
-            let (slots, _) = stream.all();
-            for (index, slot) in slots {
-                if slot.consumer.config().is_push() {
-                    self.pushers.insert((id, index));
-                }
-            }
-            self.wake_consumers(id);
-            self.touch(id);
-        }
-    }
-
     /// Whatever is due now.
     pub fn run_timers(&mut self, now: Now, out: &mut impl Outputs) {
         if self.is_closing {
@@ -96,7 +76,8 @@ impl Engine {
             return self.log.poll_timeout();
         }
         let group = self.timers.first().map(|(at, _)| *at);
-        [group, self.poll_progress_timeout(), self.log.poll_timeout()].into_iter().flatten().min()
+        let stuck = self.log.stuck_at().filter(|_| !self.is_stalled);
+        [group, self.poll_progress_timeout(), self.log.poll_timeout(), stuck].into_iter().flatten().min()
     }
 
     /// Whether a turn must come at once.
@@ -143,7 +124,7 @@ impl Engine {
     /// What is here, as clients count it.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        for group in self.groups.values() {
+        for group in self.groups.values().chain(self.aside.values()) {
             let Machine::Stream(s) = &group.machine else { continue };
             let state = s.stream.state(false, "", 0, 0);
             totals.streams += 1;
@@ -157,7 +138,7 @@ impl Engine {
     /// Of the committed state of each stream and its logged consumers, by group.
     pub fn state_hashes(&self) -> Vec<(GroupId, u64)> {
         let mut hashes: Vec<(GroupId, u64)> = Vec::new();
-        for (id, group) in &self.groups {
+        for (id, group) in self.groups.iter().chain(&self.aside) {
             let Machine::Stream(stream) = &group.machine else { continue };
             hashes.push((*id, stream.state_hash()));
         }
