@@ -73,6 +73,9 @@ pub const SUBJECT_DETAILS_MAX: usize = 100_000;
 /// Deleted sequences listed in a stream info with `deleted_details`. Beyond it the list ends early.
 pub const DELETED_DETAILS_MAX: usize = 1 << 20;
 
+/// Sequences of a stream listed as lost to damage. Beyond it the list ends early.
+pub const LOST_DETAILS_MAX: usize = 4096;
+
 /// Messages of one batch of a direct get. Beyond it the batch ends early, as if `max_bytes` had been reached.
 pub const DIRECT_BATCH_MAX: usize = 64 << 10;
 

@@ -19,8 +19,10 @@ pub(super) enum Lookup<'a> {
     Here(MessageView<'a>),
     /// On the disk.
     Cold(Place),
-    /// Removed meanwhile, or damaged: it is never served.
+    /// Removed meanwhile.
     Gone,
+    /// It cannot be read: it is never served.
+    Damaged(Place),
 }
 
 /// What ended a consumer's round.
@@ -92,7 +94,7 @@ fn serve_round(
     share: &mut usize,
     out: &mut impl Outputs,
 ) -> Round {
-    let Some((slot, stream)) = group.at(index) else { return Round::Idle };
+    let Some((mut slot, mut stream)) = group.at(index) else { return Round::Idle };
     loop {
         if *share == 0 {
             return Round::More;
@@ -104,6 +106,14 @@ fn serve_round(
                 Lookup::Here(message) => slot.consumer.deliver(now, message, stream, out),
                 Lookup::Cold(place) => return Round::Reading(place),
                 Lookup::Gone => slot.consumer.gone(seq, out),
+                Lookup::Damaged(place) => {
+                    slot.consumer.gone(seq, out);
+                    group.stream.note_damaged(seq, place.len);
+                    match group.at(index) {
+                        Some(again) => (slot, stream) = again,
+                        None => return Round::Idle,
+                    }
+                }
             },
         }
         *share -= 1;
@@ -125,6 +135,6 @@ pub(super) fn lookup<'a>(stream: &'a Stream, log: &'a Log, seq: StreamSeq) -> Lo
     match record.map(RecordView::parse) {
         // Both sides of the border: what comes back is what was asked for.
         Some(Ok(record)) if record.seq == seq => Lookup::Here(record.message()),
-        _ => Lookup::Gone,
+        _ => Lookup::Damaged(place),
     }
 }

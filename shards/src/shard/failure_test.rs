@@ -210,6 +210,56 @@ fn a_damaged_message_is_never_delivered() {
     bench.settle();
     let payloads: Vec<usize> = bench.world.deliveries.iter().map(|d| d.2.len()).collect();
     assert_eq!(payloads, [20_001, 20_002], "delivery goes on behind it");
+    let (lost, bytes) = lost(&mut bench, group);
+    assert_eq!(lost, [1]);
+    assert!((20_000..20_100).contains(&bytes));
+}
+
+/// Sequences and bytes that INFO reports as lost.
+fn lost(bench: &mut Bench, group: GroupId) -> (Vec<u64>, u64) {
+    let with_details =
+        Request::StreamInfo { group, deleted_details: true, subjects_filter: String::new(), offset: 0 };
+    let Answer::StreamInfo(info) = bench.get(with_details) else { panic!("the stream is there") };
+    (info.state.lost, info.state.lost_bytes)
+}
+
+#[test]
+fn a_message_that_recovery_finds_damaged_is_lost_and_its_sequence_is_not_given_again() {
+    let mut bench = Bench::new();
+    let group = bench.stream("S", |_| {});
+    for _ in 0..3 {
+        let payload = [9; 100];
+        bench.hot(group, &[Hot { payload: &payload, ..Hot::publish("s.a", "p") }; 2]);
+        bench.settle();
+    }
+    bench.restart();
+    // The last of an entry of two, in every copy.
+    flip_at_payloads(&mut bench, 100, 0, |n, of| n + 1 == of);
+    bench.restart();
+    assert_eq!(bench.state(group), (5, 6));
+    let (seqs, bytes) = lost(&mut bench, group);
+    assert_eq!(seqs, [6]);
+    assert!((100..200).contains(&bytes));
+    bench.world.acks.clear();
+    bench.publish(group, "s.a", 1);
+    bench.settle();
+    assert_eq!(bench.world.acks[0].1, 7);
+}
+
+#[test]
+fn messages_of_an_entry_that_recovery_cannot_read_are_lost() {
+    let mut bench = Bench::new();
+    let group = bench.stream("S", |_| {});
+    for _ in 0..3 {
+        bench.hot(group, &[Hot { payload: &[9; 100], ..Hot::publish("s.a", "p") }]);
+        bench.settle();
+    }
+    bench.restart();
+    // In the table of the second entry: before the record's 24 bytes and the subject.
+    flip_at_payloads(&mut bench, 100, -31, |n, _| n == 1);
+    bench.restart();
+    assert_eq!(bench.state(group), (2, 3));
+    assert_eq!(lost(&mut bench, group).0, [2]);
 }
 
 #[test]
@@ -231,6 +281,23 @@ fn cold() -> (Bench, GroupId) {
         bench.settle();
     }
     (bench, group)
+}
+
+/// Flips a bit, so far from their start, of those stretches of nines of at least this length that are wanted, by their number
+/// and how many a file has.
+fn flip_at_payloads(bench: &mut Bench, len: usize, skip: isize, wanted: impl Fn(usize, usize) -> bool) {
+    for (file, _) in bench.disk.files() {
+        let bytes = bench.disk.bytes(file, 0).to_vec();
+        let is_start = |at: &usize| {
+            bytes[*at] == 9
+                && bytes[*at - 1] != 9
+                && bytes[*at..].iter().take_while(|&&b| b == 9).count() >= len
+        };
+        let starts: Vec<usize> = (1..bytes.len()).filter(is_start).collect();
+        for (_, at) in starts.iter().enumerate().filter(|(n, _)| wanted(*n, starts.len())) {
+            bench.disk.flip(file, at.wrapping_add_signed(skip) as u64);
+        }
+    }
 }
 
 fn flip_first_payload(bench: &mut Bench) {

@@ -12,13 +12,14 @@ use super::stream_group::StreamGroup;
 use crate::change::ChangeKind;
 use crate::encoding::Malformed;
 use crate::hashing::HashMap;
-use crate::ids::{EntryIndex, EntryPlace, GroupId, Position, ShardId};
+use crate::ids::{EntryIndex, EntryPlace, GroupId, Position, ShardId, StreamSeq};
 use crate::log::disk_op::{DiskDone, DiskOp, SegmentFile};
 use crate::log::entry::EntryView;
 use crate::log::recovery::OpenError;
 use crate::log::{RecoveredItem, Recovery, RecoveryReport};
 use crate::meta::Catalog;
 use crate::meta::change::CatalogChange;
+use crate::record::RecordView;
 use crate::stream::Stream;
 use crate::stream::effects::Effects;
 use crate::stream::place::Place;
@@ -136,12 +137,16 @@ impl Opening {
             },
         };
         let progress_through = recovered.progress_through;
+        let has_damage = self.recovery.has_damage();
         let mut is_deleted = false;
         let mut unreadable = 0;
         self.effects.clear();
         for i in 0..view.len() {
             let Ok(change) = view.change(i) else {
                 unreadable += 1;
+                if view.kind(i) == ChangeKind::Publish as u8 && index > recovered.group.applied {
+                    lose(&mut recovered.group, &view, i);
+                }
                 continue;
             };
             let group = &mut recovered.group;
@@ -167,6 +172,10 @@ impl Opening {
                 ChangeKind::ConsumerProgress => stream.replay_progress(change.bytes)?,
                 ChangeKind::Delete if defect::is(self.options.defect, Defect::LosesDeletesOnReplay) => {}
                 ChangeKind::GroupCreate => {}
+                ChangeKind::Publish if has_damage => {
+                    stream.stream.lose_before(RecordView::parse(change.bytes)?.seq);
+                    stream.stream.apply(kind, change.bytes, place, &mut self.effects)?;
+                }
                 _ => stream.stream.apply(kind, change.bytes, place, &mut self.effects)?,
             }
         }
@@ -180,6 +189,18 @@ impl Opening {
         }
         Ok(())
     }
+}
+
+/// Change number `i`, a publish, is damaged: its message is lost. Sequences follow one another within an entry.
+fn lose(group: &mut Group, view: &EntryView<'_>, i: usize) {
+    let Some(stream) = group.stream() else { return };
+    let mut seq = view.first_seq();
+    for before in (0..i).filter(|&before| view.kind(before) == ChangeKind::Publish as u8) {
+        let record = view.change(before).ok().and_then(|change| RecordView::parse(change.bytes).ok());
+        seq = StreamSeq(record.map_or(seq, |record| record.seq).0 + 1);
+    }
+    let (_, len) = view.row(i);
+    stream.stream.lose(seq, len as u32);
 }
 
 /// The group that an entry begins, if it is a group's first.

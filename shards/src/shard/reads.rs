@@ -96,14 +96,13 @@ impl Engine {
     /// Sends what is in memory, waits for the rest.
     pub fn run_get(&mut self, _now: Now, mut get: Box<Get>, out: &mut impl Outputs) {
         loop {
-            let Some(stream) = self.groups.get_mut(&get.group).and_then(|g| g.stream()) else {
+            let Some(known) = self.groups.get_mut(&get.group).and_then(|g| g.stream()) else {
                 return out.answer(&get.to, Answer::Rejected(Rejection::StreamNotFound));
             };
-            let stream = &stream.stream;
             let Some(&Selected { seq, num_pending }) = get.selection.messages.get(get.at) else {
                 return get.finish(out);
             };
-            match lookup(stream, &self.log, seq) {
+            match lookup(&known.stream, &self.log, seq) {
                 Lookup::Here(message) => {
                     get.at += 1;
                     get.send(message, num_pending, out);
@@ -113,6 +112,10 @@ impl Engine {
                     return self.start_read(group, place, Waiter::Get(get));
                 }
                 Lookup::Gone => get.at += 1,
+                Lookup::Damaged(place) => {
+                    get.at += 1;
+                    known.stream.note_damaged(seq, place.len);
+                }
             }
         }
     }

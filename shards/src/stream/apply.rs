@@ -115,7 +115,7 @@ impl Stream {
     }
 
     /// The overlay never lags behind what is committed: in recovery, and on replicas that do not lead, it is empty.
-    fn follow_in_flight(&mut self) {
+    pub(super) fn follow_in_flight(&mut self) {
         let last_seq = self.committed.last_seq;
         self.in_flight.applied(last_seq);
         if self.in_flight.last_seq <= last_seq {

@@ -21,8 +21,10 @@ pub struct StreamState {
     pub num_deleted: u64,
     /// Only with `deleted_details`; ascending.
     pub deleted: Option<Vec<u64>>,
-    /// Sequences lost to storage damage; only with `deleted_details`.
+    /// Messages that were found damaged since the start; only with `deleted_details`. Ascending.
     pub lost: Vec<u64>,
+    /// Length of their records, as far as it is known.
+    pub lost_bytes: u64,
     /// Only with `subjects_filter`, ascending by subject, one page.
     pub subjects: Vec<(String, u64)>,
     /// All subjects that match `subjects_filter`, over all pages.
@@ -65,6 +67,9 @@ impl Stream {
             consumer_count,
             ..StreamState::default()
         };
+        if deleted_details {
+            (state.lost, state.lost_bytes) = self.lost();
+        }
         if !subjects_filter.is_empty() && subject::is_valid(subjects_filter.as_bytes()) {
             let subjects = &self.index.subjects;
             let mut matching: Vec<(&[u8], u64)> = self

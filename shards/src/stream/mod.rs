@@ -11,6 +11,7 @@ pub mod effects;
 mod in_flight;
 mod index;
 pub mod info;
+mod lost;
 mod memory;
 mod messages;
 mod msg_ids;
@@ -30,6 +31,7 @@ use crate::time::WallTime;
 use config::{Storage, StreamConfig};
 use in_flight::InFlight;
 use index::Index;
+use lost::Lost;
 use memory::MemoryStore;
 use msg_ids::MsgIds;
 use place::Place;
@@ -55,6 +57,8 @@ pub struct Stream {
     ttls: Option<Box<Ttls>>,
     /// Only with memory storage.
     memory: Option<Box<MemoryStore>>,
+    /// Only if something was found damaged.
+    lost: Option<Box<Lost>>,
     in_flight: InFlight,
     retention: Retention,
 }
@@ -97,6 +101,7 @@ impl Stream {
             ttls: None,
             memory,
             in_flight,
+            lost: None,
             retention: Retention::default(),
         }
     }

@@ -106,6 +106,8 @@ fn info_has_a_page_of_subjects_only_if_the_filter_matched() {
         num_subjects: 2,
         num_deleted: 1,
         deleted: Some(vec![6]),
+        lost: vec![6],
+        lost_bytes: 40,
         subjects: vec![("s.0".into(), 2), ("s.2".into(), 1)],
         subjects_total: 2,
         ..StreamState::default()
@@ -113,7 +115,7 @@ fn info_has_a_page_of_subjects_only_if_the_filter_matched() {
     let state = format!(
         concat!(
             r#"{{"messages":3,"bytes":82,"first_seq":5,"first_ts":"{t}","last_seq":8,"last_ts":"{t}","num_subjects":2,"#,
-            r#""subjects":{{"s.0":2,"s.2":1}},"num_deleted":1,"deleted":[6],"consumer_count":0}}"#
+            r#""subjects":{{"s.0":2,"s.2":1}},"num_deleted":1,"deleted":[6],"lost":{{"msgs":[6],"bytes":40}},"consumer_count":0}}"#
         ),
         t = CREATED_TEXT
     );

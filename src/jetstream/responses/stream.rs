@@ -143,7 +143,7 @@ fn write_state(object: &mut Object<'_>, state: &StreamState) {
     if !state.lost.is_empty() {
         let mut lost = Object::begin(object.key("lost"));
         lost.numbers("msgs", &state.lost);
-        lost.number("bytes", 0);
+        lost.number("bytes", state.lost_bytes);
         lost.end();
     }
     object.number("consumer_count", state.consumer_count);

@@ -188,6 +188,11 @@ impl Recovery {
         self.items.pop_front()
     }
 
+    /// Whether something below the synced mark could not be read so far.
+    pub fn has_damage(&self) -> bool {
+        !self.report.damage.is_empty()
+    }
+
     /// The epoch of the life that begins: the term of groups of one. Known as soon as the first item is.
     pub fn epoch(&self) -> Term {
         Term(self.survey.next_epoch)
