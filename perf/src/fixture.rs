@@ -4,6 +4,7 @@ use crate::measured::{
     DeviceUse, Measured, NetworkUse, Second, ServerFacts, Validity, Verification, histogram,
 };
 use crate::values::Values;
+use crate::workload::Kind;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub fn measured(seconds: &[(u64, u64)]) -> Measured {
     let operations = latency.len();
     Measured {
         title: "publish: 128 B, 4 connections".into(),
+        kind: Kind::Publish,
         operations,
         started: operations,
         acked: operations,

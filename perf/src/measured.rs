@@ -1,9 +1,10 @@
 //! What a run found: figures, errors, whether they are valid, and what was known about the server.
-//! May import: failure, values.
+//! May import: failure, values, workload.
 //! Must not know: how it is shown.
 
 use crate::failure::Failure;
 use crate::values::Values;
+use crate::workload::Kind;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub struct Measured {
     /// The workload in one line.
     pub title: String,
+    pub kind: Kind,
     /// Operations that ended well within the measured part.
     pub operations: u64,
     /// Operations that were started within it: messages published, requests sent. Zero for `consume`.

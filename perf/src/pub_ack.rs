@@ -1,8 +1,9 @@
 //! What the reply to a publish says.
-//! May import: wire.
+//! May import: wire, digits.
 //! Must not know: who published.
 
-use crate::wire::Message;
+use crate::digits;
+use crate::wire::{self, Message};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum PubAck {
@@ -10,7 +11,9 @@ pub enum PubAck {
     Stored(u64),
     /// The server had this message id already.
     Duplicate(u64),
-    /// An error, another stream, a status, or not JSON that a server would write.
+    /// The server says why not.
+    Refused(String),
+    /// Another stream, a status, or not JSON that a server would write.
     Wrong(String),
 }
 
@@ -20,7 +23,7 @@ pub fn read(message: &Message<'_>, stream: &str) -> PubAck {
         let rest = message.payload.strip_prefix(b"{\"stream\":\"")?.strip_prefix(stream.as_bytes())?;
         let rest = rest.strip_prefix(b"\",")?;
         let rest = rest.strip_prefix(b" ").unwrap_or(rest).strip_prefix(b"\"seq\":")?;
-        let (seq, rest) = number(rest)?;
+        let (seq, rest) = digits::read(rest)?;
         match rest {
             b"}" => Some(PubAck::Stored(seq)),
             _ => rest.ends_with(b"\"duplicate\":true}").then_some(PubAck::Duplicate(seq)),
@@ -28,17 +31,10 @@ pub fn read(message: &Message<'_>, stream: &str) -> PubAck {
     };
     stored().unwrap_or_else(|| {
         let text = if message.payload.is_empty() { message.headers } else { message.payload };
-        PubAck::Wrong(String::from_utf8_lossy(text).trim().to_owned())
+        let refused = wire::status(message).is_some() || memchr::memmem::find(text, b"\"error\"").is_some();
+        let text = String::from_utf8_lossy(text).trim().to_owned();
+        if refused { PubAck::Refused(text) } else { PubAck::Wrong(text) }
     })
-}
-
-fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if digits == 0 || digits > 19 {
-        return None;
-    }
-    let value = text[..digits].iter().fold(0u64, |value, byte| value * 10 + u64::from(byte - b'0'));
-    Some((value, &text[digits..]))
 }
 
 #[cfg(test)]
@@ -46,7 +42,7 @@ mod tests {
     use super::*;
 
     fn ack(payload: &str) -> PubAck {
-        read(&Message { subject: b"_I", headers: b"", payload: payload.as_bytes() }, "S")
+        read(&Message { payload: payload.as_bytes(), ..Message::default() }, "S")
     }
 
     #[test]
@@ -55,9 +51,10 @@ mod tests {
         assert_eq!(ack("{\"stream\":\"S\", \"seq\":17}"), PubAck::Stored(17));
         assert!(ack("{\"stream\":\"S\", \"seq\":17,\"duplicate\": true}").is_wrong());
         assert_eq!(ack("{\"stream\":\"S\", \"seq\":17,\"duplicate\":true}"), PubAck::Duplicate(17));
-        for wrong in ["{\"stream\":\"SS\",\"seq\":1}", "{\"stream\":\"S\",\"seq\":}", "{\"error\":{}}", ""] {
+        for wrong in ["{\"stream\":\"SS\",\"seq\":1}", "{\"stream\":\"S\",\"seq\":}", ""] {
             assert!(ack(wrong).is_wrong(), "{wrong}");
         }
+        assert!(matches!(ack("{\"error\":{\"code\":503}}"), PubAck::Refused(_)));
     }
 
     impl PubAck {

@@ -34,6 +34,13 @@ pub struct Progress<'a> {
     pub last: Option<&'a Second>,
 }
 
+impl Progress<'_> {
+    /// Without figures.
+    pub fn of(phase: Phase, elapsed: Duration, share: f64) -> Progress<'static> {
+        Progress { phase, share: share.clamp(0.0, 1.0), elapsed, operations: 0, last: None }
+    }
+}
+
 /// Called by the thread that called `run`, never by a generator.
 pub trait Watch {
     /// About five times a second.

@@ -1,6 +1,8 @@
 //! The client's side of the NATS protocol, as little of it as a load generator needs.
-//! May import: nothing.
+//! May import: digits.
 //! Must not know: sockets, streams.
+
+use crate::digits;
 
 /// One operation of the server, as slices of the bytes it stands in.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,9 +16,13 @@ pub enum Operation<'a> {
     Fine,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Message<'a> {
     pub subject: &'a [u8],
+    /// Which subscription it is for.
+    pub sid: u64,
+    /// Empty: none.
+    pub reply: &'a [u8],
     /// Empty: none.
     pub headers: &'a [u8],
     pub payload: &'a [u8],
@@ -52,7 +58,9 @@ fn read_message<'a>(
 ) -> Result<Option<(Operation<'a>, usize)>, Garbage> {
     let space = memchr::memchr(b' ', args).ok_or(Garbage)?;
     let (rest, total) = last_number(args).ok_or(Garbage)?;
-    let headers = if has_headers { last_number(rest).ok_or(Garbage)?.1 } else { 0 };
+    let (rest, headers) = if has_headers { last_number(rest).ok_or(Garbage)? } else { (rest, 0) };
+    let (sid, reply) = digits::read(rest.get(space + 1..).ok_or(Garbage)?).ok_or(Garbage)?;
+    let reply = reply.strip_prefix(b" ").unwrap_or(reply);
     let end = body + total;
     if bytes.len() < end + 2 {
         return Ok(None);
@@ -61,7 +69,8 @@ fn read_message<'a>(
         return Err(Garbage);
     }
     let (headers, payload) = bytes[body..end].split_at(headers);
-    Ok(Some((Operation::Message(Message { subject: &args[..space], headers, payload }), end + 2)))
+    let message = Message { subject: &args[..space], sid, reply, headers, payload };
+    Ok(Some((Operation::Message(message), end + 2)))
 }
 
 /// The number behind the last blank, and what stands before that blank.
@@ -93,17 +102,31 @@ pub fn connect(user: &str, pass: &str, token: &str) -> String {
     format!("CONNECT {json}}}\r\n")
 }
 
-/// One publish; `headers` is a whole block or empty.
-pub fn publish(subject: &str, reply: &str, headers: &str, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = if headers.is_empty() {
-        format!("PUB {subject} {reply} {}\r\n", payload.len()).into_bytes()
-    } else {
-        format!("HPUB {subject} {reply} {} {}\r\n{headers}", headers.len(), headers.len() + payload.len())
-            .into_bytes()
-    };
-    bytes.extend_from_slice(payload);
-    bytes.extend_from_slice(b"\r\n");
-    bytes
+/// Appends one publish without headers; an empty reply is none.
+pub fn publish(subject: &[u8], reply: &[u8], payload: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"PUB ");
+    out.extend_from_slice(subject);
+    out.push(b' ');
+    if !reply.is_empty() {
+        out.extend_from_slice(reply);
+        out.push(b' ');
+    }
+    digits::push_short(out, payload.len() as u64);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(payload);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The code of a status: `503` of `NATS/1.0 503`; None: a message.
+pub fn status(message: &Message<'_>) -> Option<u16> {
+    let line = message.headers.strip_prefix(b"NATS/1.0 ")?;
+    digits::read(line).and_then(|(code, _)| u16::try_from(code).ok())
+}
+
+/// What a status says behind its code.
+pub fn status_text<'a>(message: &Message<'a>) -> &'a [u8] {
+    let line = message.headers.strip_prefix(b"NATS/1.0 ").unwrap_or_default();
+    line.split(|byte| *byte == b'\r').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -113,7 +136,7 @@ mod tests {
     #[test]
     fn a_message_is_read_only_when_it_is_whole() {
         let bytes = b"MSG _I.1 1 5\r\nhello\r\nPING\r\n";
-        let message = Message { subject: b"_I.1", headers: b"", payload: b"hello" };
+        let message = Message { subject: b"_I.1", sid: 1, payload: b"hello", ..Message::default() };
         assert_eq!(read(bytes), Ok(Some((Operation::Message(message), 21))));
         assert_eq!(read(&bytes[21..]), Ok(Some((Operation::Ping, 6))));
         for cut in 0..21 {
@@ -123,14 +146,23 @@ mod tests {
 
     #[test]
     fn headers_and_replies_are_told_apart() {
-        let message = Message { subject: b"a", headers: b"NATS/1.0 503\r\n\r\n", payload: b"" };
-        let bytes = b"HMSG a 1 r.x 16 16\r\nNATS/1.0 503\r\n\r\n\r\n";
+        let headers = b"NATS/1.0 503\r\n\r\n";
+        let message = Message { subject: b"a", sid: 12, reply: b"r.x", headers, payload: b"" };
+        assert_eq!(status(&message), Some(503));
+        let bytes = b"HMSG a 12 r.x 16 16\r\nNATS/1.0 503\r\n\r\n\r\n";
         assert_eq!(read(bytes), Ok(Some((Operation::Message(message), bytes.len()))));
     }
 
     #[test]
     fn garbage_is_an_error() {
-        for bytes in [&b"MSG a 1 x\r\n"[..], b"MSG a\r\n", b"NOPE\r\n", b"PING\n", b"MSG a 1 1\r\nxyz"] {
+        for bytes in [
+            &b"MSG a 1 x\r\n"[..],
+            b"MSG a\r\n",
+            b"MSG a x 1\r\n",
+            b"NOPE\r\n",
+            b"PING\n",
+            b"MSG a 1 1\r\nxyz",
+        ] {
             assert_eq!(read(bytes), Err(Garbage), "{bytes:?}");
         }
     }

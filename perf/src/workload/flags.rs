@@ -71,7 +71,8 @@ pub struct Flags {
     /// Ask for a reply to each ack, and count a message when it has come
     #[arg(long)]
     pub ack_sync: bool,
-    /// Messages that each stream is filled with before, or must hold [default: 1000000]
+    /// Messages that each stream is filled with before, or must hold [default: what --count takes, else 1000000; what an
+    /// existing stream holds]
     #[arg(long, value_name = "N")]
     pub fill: Option<u64>,
     /// Connections that publish [default: 1]
@@ -98,7 +99,7 @@ pub struct Flags {
     /// Open loop by a file of lines `SECONDS RATE`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "arrivals", "in_flight"])]
     pub schedule: Option<PathBuf>,
-    /// Seconds to measure [default: 10]
+    /// Seconds to measure [default: 10; consume: until every message was delivered]
     #[arg(long, value_name = "SECONDS", conflicts_with = "count")]
     pub duration: Option<f64>,
     /// Operations to start, instead of a time; there is no warm-up then
@@ -155,6 +156,9 @@ impl TryFrom<Flags> for Workload {
         if flags.stream.is_some() && flags.verify && kind == Kind::Consume {
             return Err(bad("verify: what an existing stream should hold is not known"));
         }
+        if flags.ack_sync && flags.ack.is_some_and(|ack| ack != AckKind::Explicit) {
+            return Err(bad("ack_sync: only explicit acks are confirmed one by one"));
+        }
         let connections = match kind {
             Kind::PubSub => within("publishers", flags.publishers, 1, 1..=10_000)?,
             _ => within("connections", flags.connections, 4, 1..=10_000)?,
@@ -169,11 +173,12 @@ impl TryFrom<Flags> for Workload {
         let length = match count {
             Some(_) if flags.duration.is_some() => return Err(bad("count and duration: only one of them")),
             Some(count) => Length::Count(count),
+            None if kind == Kind::Consume && flags.duration.is_none() => Length::All,
             None => Length::Time(seconds("duration", flags.duration, 10.0)?),
         };
-        let warm_up = match count {
-            Some(_) => Duration::ZERO,
-            None => seconds("warmup", flags.warmup, 1.0)?,
+        let warm_up = match length {
+            Length::Time(_) => seconds("warmup", flags.warmup, 1.0)?,
+            Length::Count(_) | Length::All => Duration::ZERO,
         };
         if length == Length::Time(Duration::ZERO) {
             return Err(bad("duration: more than 0 seconds"));
@@ -206,7 +211,7 @@ impl TryFrom<Flags> for Workload {
                 pulls: within("pulls", flags.pulls, 2, 1..=512)?,
                 ack: flags.ack.unwrap_or(AckKind::Explicit),
                 ack_sync: flags.ack_sync,
-                fill: within("fill", flags.fill, 1_000_000, 1..=10_000_000_000)?,
+                fill: flags.fill.map(|fill| within("fill", Some(fill), 1, 1..=10_000_000_000)).transpose()?,
             },
             subscribers,
             queue_groups,

@@ -6,7 +6,7 @@ mod flags;
 mod payload;
 mod schedule_file;
 
-pub use flags::Flags;
+pub use flags::{Flags, STAMP_LEN};
 pub use payload::Payload;
 pub use schedule_file::Step;
 
@@ -107,7 +107,7 @@ pub enum Distribution {
 }
 
 /// Of `consume` and `mixed`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Pull {
     /// Consumers of each stream; each gets every message.
     pub consumers: u32,
@@ -119,7 +119,7 @@ pub struct Pull {
     /// An ack has a reply of its own and the message counts when that has come.
     pub ack_sync: bool,
     /// Of `consume`: messages that each stream is filled with, or must hold.
-    pub fill: u64,
+    pub fill: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -157,6 +157,8 @@ pub enum Arrivals {
 pub enum Length {
     Time(Duration),
     Count(u64),
+    /// Of `consume`: until every consumer has got every message.
+    All,
 }
 
 impl Workload {

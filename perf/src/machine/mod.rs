@@ -1,7 +1,12 @@
-//! What the kernel counts meanwhile: flushes of a device, processor time of a process.
-//! May import: nothing.
+//! What the kernel counts meanwhile: flushes of a device, processor time of a process, trouble of TCP; and the cores to run on.
+//! May import: failure, measured.
 //! Must not know: what is measured.
 
+mod network;
+
+pub use network::network_counters;
+
+use crate::failure::Failure;
 use std::fs;
 use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -52,6 +57,28 @@ impl std::ops::Sub for DeviceCounters {
             flushes: self.flushes.saturating_sub(earlier.flushes),
         }
     }
+}
+
+/// Binds the calling thread to cores; to none in particular if there are none.
+pub fn pin(cores: &[usize]) -> Result<(), Failure> {
+    if cores.is_empty() {
+        return Ok(());
+    }
+    let mut set = rustix::thread::CpuSet::new();
+    for core in cores {
+        if *core >= rustix::thread::CpuSet::MAX_CPU {
+            return Err(Failure::BadOptions(format!("cores: there is no core {core}")));
+        }
+        set.set(*core);
+    }
+    rustix::thread::sched_setaffinity(None, &set)
+        .map_err(|error| Failure::BadOptions(format!("cores: {cores:?}: {error}")))
+}
+
+/// Time on a processor of all threads of this process, those that have ended too.
+pub fn own_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Time on a processor of all threads of a process; zero if it is gone.

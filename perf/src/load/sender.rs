@@ -1,0 +1,156 @@
+//! A connection that publishes or requests.
+
+use super::plan::{Plan, Shared};
+use super::slots::{SLOT_DIGITS, SLOTS_MAX, Slots, Waiting};
+use super::tally::Tally;
+use crate::content::Content;
+use crate::digits;
+use crate::pub_ack::{self, PubAck};
+use crate::wire::{self, Message};
+use crate::workload::{Kind, Pace};
+
+pub struct Sender<'a> {
+    plan: &'a Plan<'a>,
+    shared: &'a Shared,
+    /// Which sender of the load; its messages have the numbers `index`, `index + senders`, ….
+    index: u32,
+    started: u64,
+    /// Messages that it starts at most.
+    share: u64,
+    /// Messages that may be under way.
+    under_way_max: u64,
+    slots: Slots,
+    /// Reply subjects begin with it; empty if there are no answers.
+    reply: Vec<u8>,
+}
+
+/// Bytes that a socket has not taken, beyond which an open loop holds back its operations. Their intended times stay.
+const UNWRITTEN_MAX: usize = 128 << 20;
+
+impl<'a> Sender<'a> {
+    /// `inbox` is its own; it listens to `inbox.*`.
+    pub fn new(plan: &'a Plan<'a>, shared: &'a Shared, index: u32, inbox: &str) -> Sender<'a> {
+        let under_way_max = match plan.workload.pace {
+            Pace::Closed { in_flight } => u64::from(in_flight),
+            Pace::Open { .. } => SLOTS_MAX as u64,
+        };
+        Sender {
+            plan,
+            shared,
+            index,
+            started: 0,
+            share: plan.share(index),
+            under_way_max,
+            slots: Slots::new(under_way_max as usize),
+            reply: if plan.answers() > 0 { format!("{inbox}.").into_bytes() } else { Vec::new() },
+        }
+    }
+
+    /// It has started all that it ever will.
+    pub fn is_through(&self) -> bool {
+        self.started >= self.share
+    }
+
+    /// One more may start. In a closed loop a socket has to have taken everything before; `unwritten` is in bytes.
+    pub fn has_room(&self, unwritten: usize) -> bool {
+        let unwritten_max = if self.plan.is_open_loop() { UNWRITTEN_MAX } else { 0 };
+        !self.is_through() && unwritten <= unwritten_max && self.room() > 0
+    }
+
+    /// Messages that may start now.
+    pub fn room(&self) -> u64 {
+        let fan = self.plan.fan();
+        let delivered = if fan > 0 { self.shared.delivered(self.index) / fan } else { self.started };
+        let undelivered = self.started - delivered.min(self.started);
+        let under_way = undelivered.max(self.slots.len() as u64);
+        self.under_way_max.saturating_sub(under_way).min(self.share - self.started)
+    }
+
+    /// Appends the next message.
+    pub fn start(&mut self, intended: u64, out: &mut Vec<u8>) {
+        let Plan { content, .. } = self.plan;
+        let number = self.started * u64::from(self.plan.senders()) + u64::from(self.index);
+        self.started += 1;
+        let (size, headers) = (content.size(number), content.headers_len());
+        out.extend_from_slice(if headers > 0 { b"HPUB " } else { b"PUB " });
+        content.write_subject(number, out);
+        out.push(b' ');
+        if !self.reply.is_empty() {
+            let slot = self.slots.take(Waiting { number, intended });
+            out.extend_from_slice(&self.reply);
+            digits::push(out, u64::from(slot), SLOT_DIGITS);
+            out.push(b' ');
+        }
+        if headers > 0 {
+            digits::push_short(out, headers as u64);
+            out.push(b' ');
+        }
+        digits::push_short(out, (headers + size) as u64);
+        out.extend_from_slice(b"\r\n");
+        content.write_body(number, intended, out);
+    }
+
+    /// What each started message adds to what is still to come.
+    pub fn open_per_message(&self) -> i64 {
+        (self.plan.fan() + self.plan.answers()) as i64
+    }
+
+    /// An answer.
+    pub fn handle(&mut self, message: &Message<'_>, tally: &mut Tally) {
+        let Some(waiting) = self.slots.complete(message.subject) else {
+            return tally.error("wrong answer", || "an answer that nothing waits for".into());
+        };
+        self.shared.add_open(-1);
+        let good = match self.plan.workload.kind {
+            Kind::Request => self.is_echo(&waiting, message, tally),
+            _ => self.is_right_ack(&waiting, message, tally),
+        };
+        if !good && self.plan.fan() > 0 {
+            // What is not stored is not delivered.
+            self.shared.add_open(-(self.plan.fan() as i64));
+            self.shared.add_delivered(u64::from(self.index), self.plan.fan());
+        }
+        if good && self.plan.fan() == 0 {
+            tally.finished(waiting.intended, self.plan.content.size(waiting.number));
+        }
+    }
+
+    fn is_right_ack(&self, waiting: &Waiting, message: &Message<'_>, tally: &mut Tally) -> bool {
+        let stream = self.plan.content.stream(waiting.number);
+        match pub_ack::read(message, &self.plan.names.streams[stream]) {
+            PubAck::Stored(seq) if tally.acked(stream, seq, waiting.number) => return true,
+            PubAck::Stored(seq) => {
+                tally.error("sequence given twice", || format!("sequence {seq} was given twice"));
+            }
+            PubAck::Duplicate(_) => tally.error("duplicate", || "the server had the message already".into()),
+            PubAck::Refused(text) => tally.error("refused", || text),
+            PubAck::Wrong(text) => tally.error("wrong answer", || text),
+        }
+        false
+    }
+
+    fn is_echo(&self, waiting: &Waiting, message: &Message<'_>, tally: &mut Tally) -> bool {
+        if wire::status(message) == Some(503) {
+            tally.error("no responders", || "nobody listens to the requests".into());
+            return false;
+        }
+        let Plan { content, workload, .. } = self.plan;
+        let stamp = Content::stamp(message.payload);
+        let good = stamp.is_some_and(|stamp| stamp.number == waiting.number)
+            && message.payload.len() == content.size(waiting.number);
+        if !good {
+            tally.error("wrong answer", || "the response is not the request's payload".into());
+        } else if workload.verify {
+            let same = content.is_payload(waiting.number, message.payload);
+            tally.checked(same, || format!("the response to request {} has other bytes", waiting.number));
+        }
+        good
+    }
+
+    /// The end: whatever still waits was not answered.
+    pub fn give_up(&self, tally: &mut Tally) {
+        for waiting in self.slots.iter() {
+            tally.never_ended("unanswered", waiting.intended);
+        }
+    }
+}
