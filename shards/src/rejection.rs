@@ -29,6 +29,10 @@ pub enum Rejection {
     StreamStoreFailed(Cow<'static, str>),
     /// 10023, 503: the disk is full down to its reserve, or a memory limit is reached.
     InsufficientResources,
+    /// 10028: the stream reserves more memory than the server has left to reserve.
+    MemoryResourcesExceeded,
+    /// 10047: likewise for file storage.
+    StorageResourcesExceeded,
     /// 10109
     StreamSealed,
     /// 10110

@@ -112,14 +112,17 @@ fn shard_parts(wiring: &Wiring<'_>, shard: usize, place: &ShardDirectory) -> Res
         id: ShardId(shard as u16),
         shards: shards as u16,
         cores: wiring.plan.cpus.len() as u16,
-        limits: ServerLimits { direct_get_bytes: wiring.options.max_pending, ..ServerLimits::default() },
+        limits: ServerLimits {
+            direct_get_bytes: wiring.options.max_pending,
+            memory_max: jetstream.max_memory.unwrap_or_else(three_quarters_of_memory),
+            file_max: jetstream.max_file.unwrap_or(u64::MAX),
+            ..ServerLimits::default()
+        },
         log: LogOptions {
             first_segment_len: first_segment_len(wiring.options.max_payload),
             sync: sync_policy(jetstream),
             ..LogOptions::new(place.log_id, identity::seed().map_err(stopped)?)
         },
-        memory_max: jetstream.max_memory.unwrap_or_else(three_quarters_of_memory) / shards as u64,
-        file_max: jetstream.max_file.map_or(u64::MAX, |max| max / shards as u64),
         defect: Defect::default(),
     };
     Ok(ShardParts { options, path, files })

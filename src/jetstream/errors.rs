@@ -81,6 +81,8 @@ impl From<Rejection> for ApiError {
             R::StreamGeneral(err) => Self::with(10051, err),
             R::StreamStoreFailed(err) => Self::with(10077, err),
             R::InsufficientResources => no_text(10023),
+            R::MemoryResourcesExceeded => no_text(10028),
+            R::StorageResourcesExceeded => no_text(10047),
             R::StreamSealed => no_text(10109),
             R::StreamPurgeNotPermitted => Self::with(10110, "stream purge not permitted"),
             R::StreamInvalidConfig(err) => Self::with(10052, err),

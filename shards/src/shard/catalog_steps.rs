@@ -6,6 +6,7 @@ use super::ShardMessage;
 use super::answer::{Advisory, Answer, StreamChange, StreamInfo, TableChange};
 use super::outputs::Outputs;
 use super::request::ReplyTo;
+use super::room::RoomOfAll;
 use crate::ids::{AccountId, CoreId, GroupId, Revision, ShardId};
 use crate::limits::CATALOG_WAITING_MAX;
 use crate::meta::change::CatalogChange;
@@ -24,8 +25,8 @@ pub(super) type Proposal = CatalogChange;
 #[derive(Debug)]
 pub(super) struct CatalogSteps {
     pub catalog: Catalog,
-    limits: ServerLimits,
-    shards: u16,
+    pub(super) limits: ServerLimits,
+    pub(super) shards: u16,
     pub(super) operations: BTreeMap<GroupId, Operation>,
     /// Requests for streams with an operation under way, oldest first; at most `CATALOG_WAITING_MAX`.
     pub(super) waiting: VecDeque<(ReplyTo, CatalogRequest)>,
@@ -41,6 +42,7 @@ pub(super) struct CatalogSteps {
     unconfirmed: VecDeque<(Revision, GroupId)>,
     /// Shards that have not said yet which groups they hold, after a start.
     pub(super) silent_shards: BTreeSet<ShardId>,
+    pub(super) stored: RoomOfAll,
 }
 
 /// A request to the catalog.
@@ -105,6 +107,7 @@ impl CatalogSteps {
             confirmed: vec![Revision(0); usize::from(cores)],
             unconfirmed: VecDeque::new(),
             silent_shards: (0..shards).map(ShardId).collect(),
+            stored: RoomOfAll::default(),
         }
     }
 
@@ -208,12 +211,14 @@ impl CatalogSteps {
                 return self.group_failed(group, rejection, out);
             }
             ShardMessage::GroupsHere { shard, groups } => self.groups_here(shard, &groups, out),
+            ShardMessage::Stored { shard, stored } => self.tell_stored(shard, stored, out),
             // The rest is for home shards.
             ShardMessage::CreateGroup { .. }
             | ShardMessage::CheckUpdate { .. }
             | ShardMessage::UpdateGroup { .. }
             | ShardMessage::DeleteGroup { .. }
-            | ShardMessage::SetAside { .. } => {}
+            | ShardMessage::SetAside { .. }
+            | ShardMessage::StoredElsewhere(_) => {}
         }
         Vec::new()
     }
@@ -243,6 +248,8 @@ impl CatalogSteps {
             out.send(shard, ShardMessage::CreateGroup { group, account, config, created });
             return Ok(None);
         }
+        // A stream without a bound is refused too where nothing is left.
+        self.check_reservation(config.storage, config.reserved_bytes().max(1))?;
         if self.catalog.overlaps(account, &config.subjects, None) {
             return Err(Rejection::StreamSubjectOverlap);
         }
@@ -267,6 +274,8 @@ impl CatalogSteps {
         config.complete(&self.limits, pedantic)?;
         let have = self.catalog.by_name(to.account, &config.name).ok_or(Rejection::StreamNotFound)?;
         have.config.check_update(&mut config)?;
+        let more = config.reserved_bytes().saturating_sub(have.config.reserved_bytes());
+        self.check_reservation(config.storage, more)?;
         if self.catalog.overlaps(to.account, &config.subjects, Some(have.group)) {
             return Err(Rejection::StreamSubjectOverlap);
         }

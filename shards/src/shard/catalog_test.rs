@@ -212,3 +212,53 @@ fn who_waits_for_a_catalog_whose_log_fails_is_told() {
     bench.settle();
     assert!(matches!(rejection(bench.answer("later")), Rejection::StreamStoreFailed(_)));
 }
+
+#[test]
+fn what_streams_reserve_stays_within_the_limits_of_the_server() {
+    let mut bench = Bench::new();
+    let all = 1 << 40;
+    let wants = |name: &str, max_bytes| StreamConfig { max_bytes, ..config(name) };
+    bench.stream("A", |config| config.max_bytes = all / 2);
+    let answer = bench.get(create(wants("A", all / 2)));
+    assert!(matches!(answer, Answer::StreamCreated(_)), "once more, it reserves nothing more");
+    assert_eq!(
+        rejection(bench.get(create(wants("B", all / 2 + 1)))),
+        Rejection::StorageResourcesExceeded,
+        "one byte too many"
+    );
+    bench.stream("B", |config| config.max_bytes = all / 2);
+    let overlapping = StreamConfig { name: "C".to_owned(), ..config("A") };
+    assert_eq!(rejection(bench.get(create(overlapping))), Rejection::StorageResourcesExceeded);
+    assert_eq!(rejection(bench.get(update(wants("A", all / 2 + 1)))), Rejection::StorageResourcesExceeded);
+    assert!(matches!(bench.get(update(wants("A", all / 2))), Answer::StreamUpdated(_)));
+    assert!(matches!(bench.get(update(wants("A", -1))), Answer::StreamUpdated(_)));
+    bench.stream("C", |_| {});
+    bench.crash();
+    assert_eq!(rejection(bench.get(update(wants("C", all)))), Rejection::StorageResourcesExceeded);
+    assert!(matches!(bench.get(delete("B")), Answer::StreamDeleted));
+    assert!(matches!(bench.get(update(wants("C", all))), Answer::StreamUpdated(_)));
+}
+
+#[test]
+fn streams_in_memory_reserve_memory() {
+    let mut bench = Bench::new();
+    let wants = |max_bytes| StreamConfig { storage: Storage::Memory, max_bytes, ..config("M") };
+    assert_eq!(rejection(bench.get(create(wants((1 << 20) + 1)))), Rejection::MemoryResourcesExceeded);
+    bench.stream("M", |config| (config.storage, config.max_bytes) = (Storage::Memory, 1 << 20));
+    bench.stream("F", |config| config.max_bytes = 1 << 20);
+    let more = StreamConfig { storage: Storage::Memory, ..config("N") };
+    assert_eq!(rejection(bench.get(create(more))), Rejection::MemoryResourcesExceeded);
+}
+
+#[test]
+fn two_updates_at_once_do_not_reserve_the_same_bytes() {
+    let mut bench = Bench::new();
+    bench.stream("A", |_| {});
+    bench.stream("B", |_| {});
+    for name in ["A", "B"] {
+        bench.ask(name, update(StreamConfig { max_bytes: 1 << 40, ..config(name) }));
+    }
+    bench.settle();
+    assert!(matches!(bench.answer("A"), Answer::StreamUpdated(_)));
+    assert_eq!(rejection(bench.answer("B")), Rejection::StorageResourcesExceeded);
+}

@@ -57,15 +57,16 @@ impl Engine {
                     let place = stream.stream.next_memory_place(bytes.len());
                     apply_entry(&mut stream.stream, EntryView::trusted(&bytes), place, &mut self.effects);
                     stream.stream.keep_in_memory(place, bytes);
-                    self.memory_used =
-                        (self.memory_used + stream.stream.memory_used()).saturating_sub(before);
+                    let used = &mut self.room.own.memory;
+                    *used = (*used + stream.stream.memory_used()).saturating_sub(before);
                 }
                 None => {
                     let before = file_bytes(&stream.stream);
                     let view = self.log.entry(place).ok().flatten();
                     let view = view.expect("an entry that was just committed is in the tail cache");
                     apply_entry(&mut stream.stream, view, place, &mut self.effects);
-                    self.file_used = (self.file_used + file_bytes(&stream.stream)).saturating_sub(before);
+                    let used = &mut self.room.own.file;
+                    *used = (*used + file_bytes(&stream.stream)).saturating_sub(before);
                 }
             }
             stream.tell(&self.effects, out);

@@ -8,6 +8,7 @@ use super::group::{After, Group, InFlight, Machine, Pending};
 use super::outputs::Outputs;
 use super::reads::Reads;
 use super::request::{Batch, ReplyTo, Request};
+use super::room::Room;
 use super::stream_group::SlotIndex;
 use crate::clock::ClockWatch;
 use crate::hashing::HashMap;
@@ -69,10 +70,7 @@ pub(super) struct Engine {
     /// Closing has come so far that the log takes nothing more.
     pub is_drained: bool,
     pub effects: Effects,
-    /// Bytes of memory storage over all streams.
-    pub memory_used: u64,
-    /// Bytes of messages in file storage over all streams, as clients count them.
-    pub file_used: u64,
+    pub room: Room,
     /// Spare lists for pub acks.
     pub spare_acks: Vec<PubAcks>,
     pub spare_lists: Vec<Vec<(crate::ids::CoreId, PubAcks)>>,
@@ -127,8 +125,7 @@ impl Engine {
             is_closing: false,
             is_drained: false,
             effects: Effects::default(),
-            memory_used: 0,
-            file_used: 0,
+            room: Room::default(),
             spare_acks: Vec::new(),
             spare_lists: Vec::new(),
             spare_pending: Vec::new(),
@@ -185,6 +182,15 @@ impl Engine {
         self.waiting_requests += 1;
         known.pending.push(Pending::After(After::Serve(to, request)));
         self.mark_dirty(group);
+    }
+
+    /// The other shards hear what this one stores, through the catalog's.
+    pub fn tell_stored(&mut self, out: &mut impl Outputs) {
+        if self.options.shards > 1
+            && let Some(stored) = self.room.poll_news(&self.options.limits)
+        {
+            out.send(super::CATALOG_SHARD, ShardMessage::Stored { shard: self.options.id, stored });
+        }
     }
 
     /// Somebody subscribed or went, or a lane has room again.
@@ -312,7 +318,7 @@ impl Engine {
                 continue;
             }
             let state = s.stream.state(false, "", 0, 0);
-            let reserved = u64::try_from(s.stream.config().max_bytes).unwrap_or(0);
+            let reserved = s.stream.config().reserved_bytes();
             usage.streams += 1;
             usage.consumers += s.consumer_count() as u64;
             match s.stream.config().storage {

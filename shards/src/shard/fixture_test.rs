@@ -328,10 +328,8 @@ fn options(life: u64) -> ShardOptions {
         id: ShardId(0),
         shards: 1,
         cores: 1,
-        limits: ServerLimits::default(),
+        limits: ServerLimits { memory_max: 1 << 20, file_max: 1 << 40, ..ServerLimits::default() },
         log,
-        memory_max: 1 << 20,
-        file_max: u64::MAX,
         defect: super::defect::Defect::None,
     }
 }

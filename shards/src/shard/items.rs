@@ -89,7 +89,7 @@ impl Engine {
                 return false;
             }
             match self.log.may_admit(now.monotonic, self.turn_bytes + len) {
-                LogAdmission::Yes => self.file_used < self.options.file_max,
+                LogAdmission::Yes => self.room.has_file(&self.options.limits),
                 LogAdmission::Behind => return false,
                 LogAdmission::Reserve => false,
                 refusal @ (LogAdmission::Stuck | LogAdmission::Poisoned) => {
@@ -101,7 +101,7 @@ impl Engine {
                 }
             }
         } else {
-            self.memory_used < self.options.memory_max
+            self.room.has_memory(&self.options.limits)
         };
         match stream.stream.admit(now, &publish, has_room) {
             Admission::Store(admitted) => {

@@ -20,7 +20,7 @@ impl Engine {
         for group in self.aside.values_mut() {
             let Some(stream) = group.stream() else { continue };
             stream.recover(now);
-            self.file_used += super::commit::file_bytes(&stream.stream);
+            self.room.own.file += super::commit::file_bytes(&stream.stream);
         }
     }
 
@@ -47,6 +47,7 @@ impl Engine {
                 self.take_up(group);
                 self.delete_group(group, out);
             }
+            ShardMessage::StoredElsewhere(stored) => self.room.elsewhere = stored,
             ShardMessage::SetAside { groups } => {
                 self.orphans.extend(groups.into_iter().filter(|group| self.aside.contains_key(group)));
             }
@@ -95,8 +96,9 @@ impl Engine {
             self.timers.remove(&(deadline, id));
         }
         if let Some(stream) = gone.stream() {
-            self.memory_used = self.memory_used.saturating_sub(stream.stream.memory_used());
-            self.file_used = self.file_used.saturating_sub(super::commit::file_bytes(&stream.stream));
+            let own = &mut self.room.own;
+            own.memory = own.memory.saturating_sub(stream.stream.memory_used());
+            own.file = own.file.saturating_sub(super::commit::file_bytes(&stream.stream));
         }
         self.pushers.retain(|(group, _)| *group != id);
         self.lazy.remove(&id);

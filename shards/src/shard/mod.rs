@@ -5,6 +5,7 @@
 pub mod answer;
 mod catalog_failures;
 mod catalog_restart;
+mod catalog_room;
 mod catalog_steps;
 mod checkpoint;
 mod commit;
@@ -20,6 +21,7 @@ mod propose;
 mod reads;
 pub mod request;
 mod requests;
+pub mod room;
 mod stall;
 mod stream_group;
 mod timers;
@@ -39,6 +41,7 @@ use engine::Engine;
 use opening::Opening;
 use outputs::Outputs;
 use request::{Batch, ReplyTo, Request, ShardInput};
+use room::Stored;
 use std::sync::Arc;
 
 /// What shards (and, for confirmations, cores) tell each other about the catalog. Each is safe to repeat.
@@ -69,6 +72,10 @@ pub enum ShardMessage {
     GroupsHere { shard: ShardId, groups: Vec<GroupId> },
     /// The answer about those that the catalog neither knows nor has deleted; it tells the shard about each of the others.
     SetAside { groups: Vec<GroupId> },
+    /// A shard to the catalog: what its messages take has changed noticeably.
+    Stored { shard: ShardId, stored: Stored },
+    /// Catalog to every shard: what the messages of all others take.
+    StoredElsewhere(Stored),
 }
 
 /// The shard of the catalog.
@@ -99,10 +106,6 @@ pub struct ShardOptions {
     pub cores: u16,
     pub limits: ServerLimits,
     pub log: LogOptions,
-    /// Bytes of messages in memory storage over all streams of this shard; reaching it refuses publishes.
-    pub memory_max: u64,
-    /// Bytes of messages in file storage over all streams of this shard, as clients count them; likewise.
-    pub file_max: u64,
     /// A deliberate error, so that tests can prove that they would find it.
     pub defect: Defect,
 }
@@ -266,6 +269,7 @@ impl Shard {
         }
         more |= engine.step_stall(now, out);
         engine.set_timers();
+        engine.tell_stored(out);
         more
     }
 

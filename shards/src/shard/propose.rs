@@ -274,7 +274,7 @@ impl Engine {
             let mut builder = EntryBuilder::new(&mut bytes, &start, run.changes);
             fill(&mut builder);
             builder.finish();
-            self.memory_used += bytes.len() as u64;
+            self.room.own.memory += bytes.len() as u64;
             memory = Some(bytes.into_boxed_slice());
             EntryPlace::default()
         };

@@ -1,9 +1,12 @@
 //! Publishing: what an ack waits for, and in which order answers leave.
 
+use super::ShardMessage;
 use super::fixture_test::*;
 use super::request::Request;
+use super::room::Stored;
 use crate::ids::GroupId;
 use crate::rejection::Rejection;
+use crate::stream::config::Storage;
 
 fn bench() -> (Bench, GroupId) {
     let mut bench = Bench::new();
@@ -147,4 +150,23 @@ fn a_publish_to_a_stream_that_ends_has_no_responders() {
     bench.settle();
     let answers = bench.world.answers.iter().filter(|(to, _)| to == "p" || to == "info").count();
     assert_eq!(answers + bench.world.acks.len(), 5, "everybody hears something: {:?}", bench.world.answers);
+}
+
+#[test]
+fn a_publish_is_refused_once_all_shards_together_store_what_the_server_allows() {
+    let mut bench = Bench::new();
+    let file = bench.stream("F", |_| {});
+    let memory = bench.stream("M", |config| config.storage = Storage::Memory);
+    let fills = |memory, file| ShardMessage::StoredElsewhere(Stored { memory, file });
+    for (elsewhere, stored) in
+        [(fills(1 << 20, 0), [1, 1]), (fills(1 << 20, 1 << 40), [1, 1]), (fills(0, 0), [2, 2])]
+    {
+        bench.shard.handle_message(bench.now, elsewhere, &mut bench.world);
+        bench.publish(file, "f.a", 1);
+        bench.publish(memory, "m.a", 1);
+        bench.settle();
+        assert_eq!([bench.state(file).0, bench.state(memory).0], stored);
+    }
+    let mut refused = bench.world.answers.into_iter().map(|(_, answer)| rejection(answer));
+    assert!(refused.len() == 2 && refused.all(|why| why == Rejection::InsufficientResources));
 }

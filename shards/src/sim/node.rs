@@ -204,10 +204,8 @@ impl Node {
             id: ShardId(shard as u16),
             shards: self.disks.len() as u16,
             cores,
-            limits: ServerLimits::default(),
+            limits: ServerLimits { memory_max: 1 << 20, ..ServerLimits::default() },
             log,
-            memory_max: 1 << 20,
-            file_max: u64::MAX,
             defect: self.defects.shard,
         }
     }

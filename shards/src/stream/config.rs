@@ -73,7 +73,7 @@ pub struct StreamConfig {
     pub metadata: Vec<(String, String)>,
 }
 
-/// What the server allows every stream.
+/// What the server allows every stream, and all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
     /// Longest duplicate window; zero: no bound.
@@ -86,6 +86,10 @@ pub struct ServerLimits {
     pub default_max_consumers: i64,
     /// Longest reply to a batch or multi get that names no `max_bytes`. Bytes of subjects, headers and payloads.
     pub direct_get_bytes: u64,
+    /// Memory that messages in memory storage may take, and that streams may reserve with `max_bytes`. Bytes.
+    pub memory_max: u64,
+    /// Likewise messages in file storage, as clients count them. Bytes.
+    pub file_max: u64,
 }
 
 impl Default for ServerLimits {
@@ -97,6 +101,8 @@ impl Default for ServerLimits {
             max_request_batch: 0,
             default_max_consumers: 1000,
             direct_get_bytes: 64 << 20,
+            memory_max: u64::MAX,
+            file_max: u64::MAX,
         }
     }
 }
@@ -125,6 +131,11 @@ impl StreamConfig {
             value.shrink_to_fit();
         }
         Arc::new(self)
+    }
+
+    /// What the stream reserves of the server's limits. Bytes; 0 if it sets no `max_bytes`.
+    pub fn reserved_bytes(&self) -> u64 {
+        u64::try_from(self.max_bytes).unwrap_or(0)
     }
 
     /// Whether the stream stores messages on this literal subject.
