@@ -8,7 +8,7 @@ use millrace::client::{Client, Delivered, Delivery};
 use millrace::protocol::connect::ServerInfo;
 use shards::ids::AccountId;
 use shards::time::Now;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl Peer {
             nonce_key: None,
             anonymous: Some(identity),
         };
-        let client = Client::new(Arc::new(settings), 1, IpAddr::V4(Ipv4Addr::LOCALHOST), Now::default());
+        let client = Client::new(Arc::new(settings), 1, (Ipv4Addr::LOCALHOST, 4321).into(), Now::default());
         Peer { client, unread: vec![], actions: vec![], output: vec![], live: vec![] }
     }
 

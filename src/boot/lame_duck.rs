@@ -5,7 +5,7 @@ use super::{Stopped, identity, now, signals, stopped};
 use crate::config::Options;
 use crate::server_log::ServerLog;
 use crate::serving::letters::{Letter, Notice};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::consts::SIGINT;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -59,7 +59,6 @@ fn pause(time: Duration, notices: &Receiver<Notice>, log: ServerLog) -> Result<C
     let end = now() + time;
     loop {
         match notices.recv_timeout(end.saturating_duration_since(now())) {
-            Ok(Notice::Signal(SIGTERM | SIGUSR2)) => {}
             Ok(Notice::Signal(signal)) => {
                 signals::log(signal, log);
                 if signal == SIGINT {

@@ -21,7 +21,7 @@ use crate::serving::letters::{Letter, Notice, Notices};
 use cores::{Cores, Wiring};
 use data_directory::DataDirectory;
 use recovered::Summary;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -240,7 +240,7 @@ fn await_end(
             Notice::Signal(signal) => {
                 signals::log(signal, log);
                 match signal {
-                    SIGHUP => log.warn("configuration reload is not supported by this server yet"),
+                    SIGHUP | SIGUSR1 => {}
                     SIGUSR2 => {
                         log.info("Entering lame duck mode, stop accepting new clients");
                         listener.stop();

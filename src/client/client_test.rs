@@ -35,7 +35,7 @@ impl Peer {
         };
         change(&mut settings);
         let now = Now { monotonic: Instant(1_000_000_000_000), wall: WallTime(1) };
-        let client = Client::new(Arc::new(settings), 7, IpAddr::V4(Ipv4Addr::LOCALHOST), now);
+        let client = Client::new(Arc::new(settings), 7, (Ipv4Addr::LOCALHOST, 4321).into(), now);
         let (rest, actions) = (Vec::new(), Vec::new());
         let mut peer = Peer {
             client,

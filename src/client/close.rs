@@ -35,6 +35,21 @@ impl CloseReason {
     pub fn is_slow_consumer(self) -> bool {
         matches!(self, CloseReason::SlowConsumerPendingBytes | CloseReason::SlowConsumerWriteDeadline)
     }
+
+    /// What the log holds against a peer that is cut off for what it sent; in nats-server's words where it has fixed ones.
+    pub fn complaint(self) -> Option<&'static str> {
+        use CloseReason::*;
+        match self {
+            AuthenticationFailure => Some("authentication error"),
+            ParseError => Some("an error was sent by the client"),
+            ProtocolViolation => Some("protocol violation"),
+            BadClientProtocolVersion => Some("invalid client protocol"),
+            MaximumMessagePayloadExceeded => Some("maximum payload exceeded"),
+            MaximumControlLineExceeded => Some("maximum control line exceeded"),
+            NoRespondersRequiresHeaders => Some("no responders requires headers support"),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for CloseReason {

@@ -20,7 +20,7 @@ pub use delivery::{Delivered, Delivery};
 use output::Output;
 use settings::{Identity, Settings};
 use shards::time::Now;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use subscriptions::{Subscription, SubscriptionId, Subscriptions};
@@ -35,7 +35,7 @@ use timers::Timers;
 pub struct Client {
     settings: Arc<Settings>,
     id: u64,
-    peer: IpAddr,
+    peer: SocketAddr,
     /// None: must authenticate before anything else.
     identity: Option<Identity>,
     options: Options,
@@ -100,7 +100,7 @@ pub struct Refused;
 
 impl Client {
     /// A connection that was just accepted; its INFO is queued. `id` is unique on this server.
-    pub fn new(settings: Arc<Settings>, id: u64, peer: IpAddr, now: Now) -> Self {
+    pub fn new(settings: Arc<Settings>, id: u64, peer: SocketAddr, now: Now) -> Self {
         let identity = settings.anonymous.clone();
         let auth_timeout = identity.is_none().then_some(settings.auth_timeout);
         let defaults = ConnectOptions::default();
@@ -245,8 +245,14 @@ impl Client {
         self.id
     }
 
-    pub fn peer(&self) -> IpAddr {
+    /// Where it connected from.
+    pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// What every client of this server is bound by.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     pub fn software(&self) -> &Software {
@@ -292,7 +298,7 @@ impl Client {
     }
 
     fn write_info(&self, out: &mut Vec<u8>, info: &ClientInfo<'_>) {
-        let client_ip = &self.peer.to_string();
+        let client_ip = &self.peer.ip().to_string();
         write_info(out, &self.settings.info, &ClientInfo { client_id: self.id, client_ip, ..info.clone() });
     }
 

@@ -171,11 +171,9 @@ impl Options {
             );
             return refuse(&["max_payload", "max_pending"], reason);
         }
-        if self.max_control_line == 0 {
-            return refuse(&["max_control_line"], "max_control_line cannot be 0".into());
-        }
         if self.lame_duck_duration < LAME_DUCK_DURATION_MIN {
-            let reason = "invalid lame_duck_duration, minimum is 30 seconds".into();
+            let reason =
+                format!("invalid lame_duck_duration of {:?}, minimum is 30 seconds", self.lame_duck_duration);
             return refuse(&["lame_duck_duration"], reason);
         }
         if self.lame_duck_grace_period >= self.lame_duck_duration {
@@ -184,15 +182,6 @@ impl Options {
                 self.lame_duck_grace_period, self.lame_duck_duration
             );
             return refuse(&["lame_duck_grace_period", "lame_duck_duration"], reason);
-        }
-        for (key, value) in [
-            (&["ping_interval"] as &'static [&'static str], self.ping_interval),
-            (&["write_deadline"], self.write_deadline),
-            (&["authorization.timeout"], self.auth_timeout),
-        ] {
-            if value.is_zero() {
-                return refuse(key, format!("{} cannot be 0", key[0]));
-            }
         }
         if self.server_name.as_deref().is_some_and(|name| name.contains(' ')) {
             return refuse(&["server_name"], "server name cannot contain spaces".into());

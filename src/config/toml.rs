@@ -59,7 +59,7 @@ struct File {
     #[serde(alias = "max_conn")]
     max_connections: Option<i64>,
     #[serde(alias = "max_subs")]
-    max_subscriptions: Option<u32>,
+    max_subscriptions: Option<i64>,
     ping_interval: Option<DurationValue>,
     ping_max: Option<u32>,
     write_deadline: Option<DurationValue>,
@@ -110,6 +110,7 @@ struct JetStreamTable {
     max_file_store: Option<StorageSizeValue>,
     #[serde(alias = "sync")]
     sync_interval: Option<SyncInterval>,
+    strict: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]
@@ -166,21 +167,20 @@ impl File {
         set(&mut options.trace, self.trace);
         set(&mut options.logtime, self.logtime);
         set(&mut options.logtime_utc, self.logtime_utc);
-        set(&mut options.max_control_line, self.max_control_line.map(SizeValue::to_usize));
-        set(&mut options.max_payload, self.max_payload.map(SizeValue::to_usize));
-        set(&mut options.max_pending, self.max_pending.map(|size| size.0));
-        // A negative number lets nobody in, as 0 does. Source: nats-server, server/opts.go.
-        set(
-            &mut options.max_connections,
-            self.max_connections.map(|n| u32::try_from(n.max(0)).unwrap_or(u32::MAX)),
-        );
-        set(&mut options.max_subscriptions, self.max_subscriptions);
-        set(&mut options.ping_interval, self.ping_interval.map(|d| d.0));
-        set(&mut options.ping_max, self.ping_max);
-        set(&mut options.write_deadline, self.write_deadline.map(|d| d.0));
+        set_unless_zero(&mut options.max_control_line, self.max_control_line.map(SizeValue::to_usize));
+        set_unless_zero(&mut options.max_payload, self.max_payload.map(SizeValue::to_usize));
+        set_unless_zero(&mut options.max_pending, self.max_pending.map(|size| size.0));
+        // Of connections, a negative number lets nobody in, as 0 does; of subscriptions, it is no limit, as 0 is.
+        // Source: nats-server, server/opts.go.
+        let number = |n: i64| u32::try_from(n.max(0)).unwrap_or(u32::MAX);
+        set(&mut options.max_connections, self.max_connections.map(number));
+        set(&mut options.max_subscriptions, self.max_subscriptions.map(number));
+        set_unless_zero(&mut options.ping_interval, self.ping_interval.map(|d| d.0));
+        set_unless_zero(&mut options.ping_max, self.ping_max);
+        set_unless_zero(&mut options.write_deadline, self.write_deadline.map(|d| d.0));
         set(&mut options.headers, self.no_header_support.map(|no| !no));
-        set(&mut options.lame_duck_duration, self.lame_duck_duration.map(|d| d.0));
-        set(&mut options.lame_duck_grace_period, self.lame_duck_grace_period.map(|d| d.0));
+        set_unless_zero(&mut options.lame_duck_duration, self.lame_duck_duration.map(|d| d.0));
+        set_unless_zero(&mut options.lame_duck_grace_period, self.lame_duck_grace_period.map(|d| d.0));
         if let Some(authorization) = self.authorization {
             authorization.apply(options)?;
         }
@@ -197,7 +197,7 @@ impl File {
 
 impl AuthorizationTable {
     fn apply(self, options: &mut Options) -> Result<(), Refusal> {
-        set(&mut options.auth_timeout, self.timeout.map(|d| d.0));
+        set_unless_zero(&mut options.auth_timeout, self.timeout.map(|d| d.0));
         let refuse = |keys, reason: &str| Err(Refusal { keys, reason: reason.into() });
         let single = self.user.is_some() || self.password.is_some();
         options.authorization = match (self.token, self.users) {
@@ -234,9 +234,13 @@ impl JetStreamTable {
             ];
             return Err(Refusal { keys, reason: not_supported("a server without JetStream") });
         }
+        if self.strict == Some(false) {
+            let keys = &["jetstream.strict"];
+            return Err(Refusal { keys, reason: not_supported("jetstream.strict = false") });
+        }
         options.store_dir = self.store_dir.or(options.store_dir.take());
-        options.max_memory = self.max_memory_store.map(|size| size.0);
-        options.max_file = self.max_file_store.map(|size| size.0);
+        options.max_memory = self.max_memory_store.and_then(|size| size.0);
+        options.max_file = self.max_file_store.and_then(|size| size.0);
         set(&mut options.sync_interval, self.sync_interval.map(|interval| interval.0));
         Ok(())
     }
@@ -271,6 +275,11 @@ fn set<T>(option: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *option = value;
     }
+}
+
+/// As `set`, but 0 stands for the default. Source: nats-server, server/opts.go (`setBaselineOptions`).
+fn set_unless_zero<T: Default + PartialEq>(option: &mut T, value: Option<T>) {
+    set(option, value.filter(|value| *value != T::default()));
 }
 
 /// -1 lets the system choose, 0 is the default. Source: nats-server, server/opts.go.

@@ -116,6 +116,24 @@ fn jetstream_is_a_switch_or_a_table() {
 }
 
 #[test]
+fn a_zero_stands_for_the_default_where_nats_server_takes_it_so() {
+    let text = "max_payload = 0\nmax_pending = 0\nmax_control_line = 0\nping_interval = 0\nping_max = 0\nwrite_deadline = \"0s\"\n\
+                lame_duck_duration = 0\nlame_duck_grace_period = 0\n[authorization]\ntimeout = 0\n\
+                [jetstream]\nmax_mem = -1\nmax_file = -1\n";
+    assert_eq!(read(text), Ok(Options::default()));
+    assert_eq!(read("max_subscriptions = -1"), Ok(Options::default()));
+    assert_eq!(read("jetstream = { max_mem = 0 }").unwrap().jetstream.max_memory, Some(0));
+    assert!(refusal("max_payload = -1").ends_with("a size cannot be negative"));
+}
+
+#[test]
+fn requests_are_always_decoded_strictly() {
+    assert_eq!(read("jetstream = { strict = true }"), Ok(Options::default()));
+    let reason = "jetstream.strict = false is not supported by this server yet";
+    assert_eq!(refusal("jetstream = { strict = false }"), format!("x.toml:1:24: {reason}"));
+}
+
+#[test]
 fn jetstream_cannot_be_turned_off() {
     let reason = "a server without JetStream is not supported by this server yet";
     assert_eq!(refusal("jetstream = false"), format!("x.toml:1:13: {reason}"));

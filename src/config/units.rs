@@ -15,9 +15,9 @@ pub struct DurationValue(pub Duration);
 pub struct SizeValue(pub u64);
 
 /// A number of bytes of storage: as `SizeValue`, but all units are powers of 1024.
-/// Source: nats-server, server/opts.go, getStorageSize.
+/// None, written -1: what is there without the setting. Source: nats-server, server/opts.go, getStorageSize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StorageSizeValue(pub u64);
+pub struct StorageSizeValue(pub Option<u64>);
 
 impl<'de> Deserialize<'de> for DurationValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -49,7 +49,10 @@ impl<'de> Deserialize<'de> for DurationValue {
 
 impl<'de> Deserialize<'de> for SizeValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SizeForm { plain_unit: 1000 }).map(SizeValue)
+        match deserializer.deserialize_any(SizeForm { plain_unit: 1000 })? {
+            Some(size) => Ok(SizeValue(size)),
+            None => Err(de::Error::custom("a size cannot be negative")),
+        }
     }
 }
 
@@ -59,22 +62,26 @@ impl<'de> Deserialize<'de> for StorageSizeValue {
     }
 }
 
+/// -1 is `None`.
 struct SizeForm {
     /// What `k` stands for.
     plain_unit: u64,
 }
 
 impl Visitor<'_> for SizeForm {
-    type Value = u64;
+    type Value = Option<u64>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a number of bytes or a size such as \"1MB\"")
     }
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<u64, E> {
-        parse_size(text, self.plain_unit)
-            .ok_or_else(|| E::custom(format!("invalid size \"{text}\"; write it as 1048576 or \"1MB\"")))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Option<u64>, E> {
+        let bad = || E::custom(format!("invalid size \"{text}\"; write it as 1048576 or \"1MB\""));
+        parse_size(text, self.plain_unit).ok_or_else(bad).map(Some)
     }
-    fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<u64, E> {
-        u64::try_from(bytes).map_err(|_| E::custom("a size cannot be negative"))
+    fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<Option<u64>, E> {
+        match bytes {
+            -1 => Ok(None),
+            _ => u64::try_from(bytes).map(Some).map_err(|_| E::custom("a size cannot be negative")),
+        }
     }
 }
 

@@ -141,7 +141,6 @@ const JETSTREAM: &[&str] = &[
     "prev_encryption_key",
     "prev_key",
     "request_queue_limit",
-    "strict",
     "tpm",
     "unique_tag",
 ];

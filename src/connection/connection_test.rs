@@ -28,7 +28,7 @@ struct Client {
 }
 
 impl Clients for Lines {
-    fn accept(&mut self, _: Now, _: u64, _: IpAddr, admitted: bool) -> ClientKey {
+    fn accept(&mut self, _: Now, _: u64, _: SocketAddr, admitted: bool) -> ClientKey {
         let key = ClientKey { slot: self.clients.len() as u32, generation: 5 };
         let output = if admitted { Vec::new() } else { b"full\n".to_vec() };
         self.clients.push(Client { output, ..Client::default() });

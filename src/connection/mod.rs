@@ -17,12 +17,12 @@ use shards::net::{Poller, Ready, Socket};
 use shards::time::{Instant, Now};
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What connections need of the server of their core; the methods of `Server`.
 pub trait Clients {
-    fn accept(&mut self, now: Now, id: u64, peer: IpAddr, admitted: bool) -> ClientKey;
+    fn accept(&mut self, now: Now, id: u64, peer: SocketAddr, admitted: bool) -> ClientKey;
     fn handle_bytes(&mut self, now: Now, key: ClientKey, buffer: &mut BytesMut) -> Reading;
     fn handle_closed(&mut self, key: ClientKey, reason: CloseReason);
     fn poll_dirty(&mut self) -> Option<ClientKey>;
@@ -126,7 +126,7 @@ impl Connections {
         }) else {
             return;
         };
-        let key = server.accept(now, id, peer.ip(), admitted);
+        let key = server.accept(now, id, peer, admitted);
         if poller.add(&socket, token(key)).is_err() {
             server.handle_closed(key, CloseReason::ReadError);
             return;

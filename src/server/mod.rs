@@ -33,7 +33,7 @@ use shards::ids::CoreId;
 use shards::lanes::CoreMessage;
 use shards::time::Now;
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use waits::Waits;
 
@@ -118,7 +118,7 @@ impl Server {
 
     /// A connection was accepted and is for this core. `id` is unique in the whole process. `admitted` is false if there are
     /// `max_connections` already: it is told and closed.
-    pub fn accept(&mut self, now: Now, id: u64, peer: IpAddr, admitted: bool) -> ClientKey {
+    pub fn accept(&mut self, now: Now, id: u64, peer: SocketAddr, admitted: bool) -> ClientKey {
         let mut client = Client::new(self.settings.clone(), id, peer, now);
         if !admitted {
             client.fail("maximum connections exceeded", CloseReason::MaximumConnectionsExceeded);

@@ -528,7 +528,7 @@ fn an_idle_client_is_pinged_and_then_stale() {
 fn too_many_connections_are_told_so() {
     let mut cores = Cores::new(1, 1);
     let server = &mut cores.servers[0];
-    let key = server.accept(cores.now, 9, IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), false);
+    let key = server.accept(cores.now, 9, (std::net::Ipv4Addr::LOCALHOST, 4321).into(), false);
     assert_eq!(server.poll_closing(), Some(key));
     let output = server.take_output(cores.now, key, Vec::new());
     let text = String::from_utf8(output).unwrap();

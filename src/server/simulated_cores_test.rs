@@ -16,7 +16,7 @@ use shards::shard::request::{Batch, ItemKind};
 use shards::stream::config::StreamConfig;
 use shards::time::{Instant, Now, WallTime};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ impl Cores {
 
     pub fn connect_with(&mut self, core: usize, options: &str) -> usize {
         let id = self.peers.len() as u64;
-        let key = self.servers[core].accept(self.now, id, IpAddr::V4(Ipv4Addr::LOCALHOST), true);
+        let key = self.servers[core].accept(self.now, id, (Ipv4Addr::LOCALHOST, 4321).into(), true);
         let (unread, reading) = (BytesMut::new(), Reading::Continue { at_least: 1 });
         self.peers.push(Peer {
             core,

@@ -2,13 +2,16 @@
 
 use super::trace;
 use crate::client::close::CloseReason;
+use crate::client::{Client, Software};
 use crate::connection::Clients;
 use crate::server::{ClientKey, Reading, Server};
 use crate::server_log::ServerLog;
 use bytes::BytesMut;
-use shards::time::Now;
+use shards::go_duration;
+use shards::time::{Instant, Now};
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 /// What a turn keeps about clients for the next one. Lives on: its core.
 #[derive(Debug, Default)]
@@ -17,7 +20,12 @@ pub struct Afterwards {
     pub resumed: VecDeque<ClientKey>,
     /// Some client has gone, which changes the interest.
     pub has_closed: bool,
+    /// When a line was last written about too many connections.
+    refused_at: Option<Instant>,
 }
+
+/// Least time between two lines about too many connections.
+const REFUSED_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Passes on what connections bring, and logs what becomes of clients.
 pub struct ServedClients<'a> {
@@ -33,9 +41,22 @@ impl<'a> ServedClients<'a> {
 
     /// How a client is called in the log.
     fn peer(&self, key: ClientKey) -> String {
-        self.server
-            .client(key)
-            .map_or_else(String::new, |client| format!("{} - cid:{}", client.peer(), client.id()))
+        self.server.client(key).map_or_else(String::new, label)
+    }
+
+    fn log_slow_consumer(&self, key: ClientKey, reason: CloseReason) {
+        let Some(client) = self.server.client(key) else { return };
+        let settings = client.settings();
+        let what = match reason {
+            CloseReason::SlowConsumerPendingBytes => {
+                format!("MaxPending of {} Exceeded", settings.max_pending)
+            }
+            _ => {
+                let deadline = i64::try_from(settings.write_deadline.as_nanos()).unwrap_or(i64::MAX);
+                format!("WriteDeadline of {} exceeded", go_duration::text(deadline))
+            }
+        };
+        self.log.info(format_args!("{} - Slow Consumer Detected: {what}", label(client)));
     }
 
     fn close_reason(&self, key: ClientKey) -> Option<CloseReason> {
@@ -43,10 +64,32 @@ impl<'a> ServedClients<'a> {
     }
 }
 
+/// `127.0.0.1:4321 - cid:7`, then what the peer says it runs, then who it is; each only where it is known.
+/// Source: nats-server, server/client.go (`processConnect`).
+fn label(client: &Client) -> String {
+    let mut label = format!("{} - cid:{}", client.peer(), client.id());
+    let Software { version, lang, name } = client.software();
+    let version = if version.is_empty() { String::new() } else { format!("v{version}") };
+    let software = [version.as_str(), lang, name].into_iter().filter(|part| !part.is_empty());
+    let software = software.collect::<Vec<_>>().join(":");
+    if !software.is_empty() {
+        label.push_str(&format!(" - {software:?}"));
+    }
+    if let Some(identity) = client.identity().filter(|identity| !identity.user.is_empty()) {
+        label.push_str(&format!(" - {:?}", format!("{}/{}", identity.account_name, identity.user)));
+    }
+    label
+}
+
 impl Clients for ServedClients<'_> {
-    fn accept(&mut self, now: Now, id: u64, peer: IpAddr, admitted: bool) -> ClientKey {
+    fn accept(&mut self, now: Now, id: u64, peer: SocketAddr, admitted: bool) -> ClientKey {
         if self.log.debugs() {
             self.log.debug(format_args!("{peer} - cid:{id} - Client connection created"));
+        }
+        let last = self.afterwards.refused_at;
+        if !admitted && last.is_none_or(|last| now.monotonic - last >= REFUSED_LOG_INTERVAL) {
+            self.afterwards.refused_at = Some(now.monotonic);
+            self.log.error(format_args!("{peer} - cid:{id} - maximum connections exceeded"));
         }
         self.server.accept(now, id, peer, admitted)
     }
@@ -65,10 +108,11 @@ impl Clients for ServedClients<'_> {
     fn handle_closed(&mut self, key: ClientKey, reason: CloseReason) {
         let reason = self.close_reason(key).unwrap_or(reason);
         if reason.is_slow_consumer() {
-            self.log.info(format_args!("{} - Slow Consumer Detected: {reason}", self.peer(key)));
-        } else if reason == CloseReason::AuthenticationFailure {
-            self.log.error(format_args!("{} - authentication error", self.peer(key)));
-        } else if self.log.debugs() {
+            self.log_slow_consumer(key, reason);
+        } else if let Some(complaint) = reason.complaint() {
+            self.log.error(format_args!("{} - {complaint}", self.peer(key)));
+        }
+        if self.log.debugs() {
             self.log.debug(format_args!("{} - Client connection closed: {reason}", self.peer(key)));
         }
         self.server.handle_closed(key, reason);
