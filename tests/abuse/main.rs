@@ -5,6 +5,7 @@
 mod garbage;
 mod idle;
 mod logins;
+mod signals;
 mod silent_readers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -55,6 +55,8 @@ fn a_reader_that_never_reads_is_closed_and_slows_nobody_down() {
     wait_for("the end of the slow consumer", Duration::from_secs(20), || {
         reader.next(Duration::from_secs(1)).is_err().then_some(())
     });
+    let line = format!("Slow Consumer Detected: MaxPending of {MAX_PENDING} Exceeded");
+    assert!(broker.log_tail().contains(&line), "the log says why: {}", broker.log_tail());
     witness.end();
     broker.terminate();
 }

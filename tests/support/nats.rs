@@ -17,7 +17,7 @@ pub struct Client {
     /// Of its replies, with the dot: this and everything behind it is subscribed as 1.
     pub inbox: String,
     requests: u64,
-    /// What the server said first: JSON.
+    /// The last INFO: JSON.
     pub info: String,
 }
 
@@ -152,7 +152,8 @@ impl Client {
                     self.send(b"PONG\r\n");
                     self.flush()?;
                 }
-                "INFO" | "+OK" => {}
+                "INFO" => self.info = arguments.to_owned(),
+                "+OK" => {}
                 "PONG" => return Ok(Some(Event::Pong)),
                 "-ERR" => return Ok(Some(Event::Error(arguments.trim_matches('\'').to_owned()))),
                 "MSG" | "HMSG" => match self.message(arguments, verb == "HMSG") {
