@@ -8,6 +8,7 @@ compile_error!("Millrace runs on Linux on x86-64 and aarch64 only: it is built o
 
 // Tier 0
 pub mod clock;
+pub mod decimal;
 pub mod encoding;
 pub mod go_duration;
 pub mod hashing;

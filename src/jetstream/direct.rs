@@ -1,7 +1,7 @@
 //! Replies to direct gets: the stored message itself with its place in headers, and statuses. Source: NATS ADR-31.
 
-use super::pub_ack::write_number;
 use super::time_text;
+use shards::decimal;
 use shards::headers;
 use shards::ids::StreamSeq;
 use shards::shard::answer::StoredMessage;
@@ -75,7 +75,7 @@ fn write_place(block: &mut Vec<u8>, place: Place) {
 fn number(block: &mut Vec<u8>, key: &[u8], value: u64) {
     block.extend_from_slice(key);
     block.extend_from_slice(b": ");
-    write_number(block, value);
+    decimal::put(block, value);
     block.extend_from_slice(b"\r\n");
 }
 

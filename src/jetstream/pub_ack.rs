@@ -2,6 +2,7 @@
 
 use super::errors::ApiError;
 use super::json::encode::{Object, write_string};
+use shards::decimal;
 
 /// Appends `{"stream":"<stream>","seq":`, with which every pub ack of a stream begins. Written once for many acks.
 pub fn write_prefix(out: &mut Vec<u8>, stream: &[u8]) {
@@ -12,13 +13,13 @@ pub fn write_prefix(out: &mut Vec<u8>, stream: &[u8]) {
 
 /// Length of a pub ack, for the size in its MSG line. Bytes.
 pub fn len(prefix: &[u8], seq: u64, duplicate: bool) -> usize {
-    prefix.len() + digits(seq) + if duplicate { DUPLICATE.len() } else { 0 } + 1
+    prefix.len() + decimal::len(seq) + if duplicate { DUPLICATE.len() } else { 0 } + 1
 }
 
 /// Appends a pub ack. `prefix` comes from `write_prefix`.
 pub fn write(out: &mut Vec<u8>, prefix: &[u8], seq: u64, duplicate: bool) {
     out.extend_from_slice(prefix);
-    write_number(out, seq);
+    decimal::put(out, seq);
     if duplicate {
         out.extend_from_slice(DUPLICATE);
     }
@@ -36,30 +37,8 @@ pub fn error(stream: &str, error: &ApiError) -> Vec<u8> {
     out
 }
 
-/// Appends a number in decimal.
-pub(super) fn write_number(out: &mut Vec<u8>, mut value: u64) {
-    let mut text = [0u8; DIGITS_MAX];
-    let mut start = DIGITS_MAX;
-    loop {
-        start -= 1;
-        text[start] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&text[start..]);
-}
-
-fn digits(value: u64) -> usize {
-    value.checked_ilog10().unwrap_or(0) as usize + 1
-}
-
 /// With the space that nats-server writes.
 const DUPLICATE: &[u8] = b",\"duplicate\": true";
-
-/// Digits of `u64::MAX`.
-const DIGITS_MAX: usize = 20;
 
 #[cfg(test)]
 mod tests {

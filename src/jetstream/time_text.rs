@@ -1,7 +1,7 @@
 //! Points in time as RFC 3339 text, the way Go writes and reads them.
 
 use super::json::go_quote;
-use super::pub_ack::write_number;
+use shards::decimal;
 use shards::time::WallTime;
 
 /// Appends a time in UTC with up to nine digits of a second, trailing zeros trimmed; `0001-01-01T00:00:00Z` for "no
@@ -13,7 +13,7 @@ pub fn write(out: &mut Vec<u8>, time: WallTime) {
     let (seconds, nanos) = (time.0 / NANOS_PER_SECOND, time.0 % NANOS_PER_SECOND);
     let (year, month, day) = date(seconds / SECONDS_PER_DAY);
     let second = seconds % SECONDS_PER_DAY;
-    write_number(out, year);
+    decimal::put(out, year);
     for (mark, value) in
         [(b'-', month), (b'-', day), (b'T', second / 3600), (b':', second / 60 % 60), (b':', second % 60)]
     {

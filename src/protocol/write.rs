@@ -1,5 +1,7 @@
 //! Server operations as bytes, appended to a buffer.
 
+use shards::decimal;
+
 pub const PING: &[u8] = b"PING\r\n";
 pub const PONG: &[u8] = b"PONG\r\n";
 pub const OK: &[u8] = b"+OK\r\n";
@@ -19,10 +21,10 @@ pub fn message(out: &mut Vec<u8>, subject: &[u8], sid: &[u8], reply: &[u8], head
         out.push(b' ');
     }
     if !headers.is_empty() {
-        number(out, headers.len() as u64);
+        decimal::put(out, headers.len() as u64);
         out.push(b' ');
     }
-    number(out, total as u64);
+    decimal::put(out, total as u64);
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(headers);
     out.extend_from_slice(payload);
@@ -37,9 +39,9 @@ pub fn no_responders(out: &mut Vec<u8>, subject: &[u8], reply: &[u8], sid: &[u8]
     out.push(b' ');
     out.extend_from_slice(sid);
     out.push(b' ');
-    number(out, total);
+    decimal::put(out, total);
     out.push(b' ');
-    number(out, total);
+    decimal::put(out, total);
     out.extend_from_slice(b"\r\nNATS/1.0 503\r\nNats-Subject: ");
     out.extend_from_slice(subject);
     out.extend_from_slice(b"\r\n\r\n\r\n");
@@ -66,22 +68,6 @@ pub fn violation(out: &mut Vec<u8>, text: &str, quoted: &[(&str, &[u8])]) {
         quote(out, bytes);
     }
     out.extend_from_slice(b"'\r\n");
-}
-
-/// Decimal digits.
-#[inline]
-pub fn number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0u8; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[start..]);
 }
 
 /// Double quotes and escapes as Go's `%q` writes them.
@@ -160,13 +146,6 @@ mod tests {
         assert_eq!(out, "HMSG _INBOX.1 9 35 35\r\nNATS/1.0 503\r\nNats-Subject: a.b\r\n\r\n\r\n");
         let block = "NATS/1.0 503\r\nNats-Subject: a.b\r\n\r\n";
         assert_eq!(block.len(), 35);
-    }
-
-    #[test]
-    fn numbers_have_no_leading_zero() {
-        for n in [0, 7, 10, 99, 100, 1_048_576, u64::MAX] {
-            assert_eq!(written(|out| number(out, n)), n.to_string());
-        }
     }
 
     #[test]

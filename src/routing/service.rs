@@ -2,7 +2,7 @@
 
 use super::stream_table::{StreamEntry, StreamTable};
 use shards::ids::{AccountId, GroupId, ShardId};
-use shards::subject::tokens;
+use shards::subject::{dots, tokens};
 
 /// A stream's group and where it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +76,9 @@ fn classify_api(streams: &StreamTable, account: AccountId, rest: &[u8]) -> Servi
 /// The stream's name in an ack's subject: `$JS.ACK.<stream>.<consumer>.…` has 9 tokens, with a domain and an account hash
 /// before the stream 11 or more (nats-server, server/consumer.go; ADR-15).
 fn ack_stream(subject: &[u8]) -> Option<&[u8]> {
-    match tokens(subject).count() {
-        9 => tokens(subject).nth(2),
+    let ([_, from, to], count) = dots(subject);
+    match count + 1 {
+        9 => Some(&subject[from + 1..to]),
         11.. => scoped_stream(subject),
         _ => None,
     }

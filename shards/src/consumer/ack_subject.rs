@@ -1,6 +1,6 @@
 //! The reply subject of a delivered message, by which it is acknowledged.
 
-use super::digits;
+use crate::decimal;
 use crate::headers;
 use crate::subject;
 
@@ -21,16 +21,24 @@ impl<'a> AckSubject<'a> {
     /// `<domain>.<account hash>` before the stream. `None`: nobody listens there. A part that is no number reads as
     /// the highest there is, which was never delivered. Source: NATS ADR-15; nats-server, server/consumer.go: `ackReplyInfo`.
     pub fn parse(subject: &'a [u8]) -> Option<AckSubject<'a>> {
-        let count = subject::tokens(subject).count();
-        let mut tokens = subject::tokens(subject.strip_prefix(PREFIX)?);
-        let mut token = || tokens.next().filter(|token| !token.is_empty());
-        let scope = match count {
+        let rest = subject.strip_prefix(PREFIX)?;
+        let (dots, count) = subject::dots::<7>(rest);
+        let mut ends = dots.into_iter();
+        let mut start = 0;
+        let mut token = || {
+            let end = ends.next()?;
+            let token = &rest[start..end];
+            start = end + 1;
+            Some(token).filter(|token| !token.is_empty())
+        };
+        // Two tokens are in the prefix, one is behind the last dot.
+        let scope = match count + 3 {
             9 => None,
             11.. => Some((token()?, token()?)),
             _ => return None,
         };
         let (stream, consumer) = (token()?, token()?);
-        let mut number = || digits::parse(token().unwrap_or_default()).unwrap_or(u64::MAX);
+        let mut number = || decimal::parse(token().unwrap_or_default()).unwrap_or(u64::MAX);
         let (delivery_count, stream_seq, consumer_seq) = (number(), number(), number());
         Some(AckSubject { scope, stream, consumer, delivery_count, stream_seq, consumer_seq })
     }
@@ -55,7 +63,7 @@ impl AckSubjectWriter {
         self.buffer.truncate(self.prefix_len);
         for number in numbers {
             self.buffer.push(b'.');
-            digits::put(&mut self.buffer, number);
+            decimal::put(&mut self.buffer, number);
         }
         &self.buffer
     }
@@ -69,7 +77,7 @@ impl AckSubjectWriter {
             self.buffer.extend_from_slice(block.strip_suffix(b"\r\n").unwrap_or(block));
         }
         self.buffer.extend_from_slice(b"Nats-Msg-Size: ");
-        digits::put(&mut self.buffer, size as u64);
+        decimal::put(&mut self.buffer, size as u64);
         self.buffer.extend_from_slice(b"\r\n\r\n");
         self.buffer.split_at(end)
     }

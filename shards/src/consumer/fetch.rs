@@ -54,7 +54,7 @@ impl Consumer {
             return Err("409 Consumer is push based".to_owned());
         }
         if let Some(level) = headers::get(headers, b"Nats-Required-Api-Level")
-            && super::digits::parse(level).is_none_or(|level| level > API_LEVEL)
+            && crate::decimal::parse(level).is_none_or(|level| level > API_LEVEL)
         {
             return Err("412 Required Api Level".to_owned());
         }

@@ -1,6 +1,6 @@
 //! The payload of a pull request, read leniently: on the hot path, without allocation.
 
-use super::digits;
+use crate::decimal;
 use std::fmt::Write;
 
 /// What a pull request asks for (NATS ADR-13; nats-server, server/consumer.go: `nextReqFromMsg`).
@@ -29,7 +29,7 @@ impl FetchRequest {
         let one = FetchRequest { batch: 1, ..FetchRequest::default() };
         match payload.first() {
             Some(b'{') => FetchRequest::parse_object(payload),
-            Some(_) => match digits::parse(payload).and_then(|batch| i64::try_from(batch).ok()) {
+            Some(_) => match decimal::parse(payload).and_then(|batch| i64::try_from(batch).ok()) {
                 Some(batch) => Ok(FetchRequest { batch, ..one }),
                 None => Ok(one),
             },
@@ -112,8 +112,8 @@ impl Value<'_> {
     fn integer(self) -> Option<i64> {
         let Value::Number(text) = self else { return None };
         match text.strip_prefix(b"-") {
-            Some(rest) => 0i64.checked_sub_unsigned(digits::parse(rest)?),
-            None => i64::try_from(digits::parse(text)?).ok(),
+            Some(rest) => 0i64.checked_sub_unsigned(decimal::parse(rest)?),
+            None => i64::try_from(decimal::parse(text)?).ok(),
         }
     }
 }

@@ -7,7 +7,6 @@ pub mod ack_subject;
 pub mod config;
 mod config_codec;
 mod deliver;
-mod digits;
 mod events;
 mod fetch;
 pub mod fetch_request;

@@ -1,7 +1,7 @@
 //! Waiting pull requests: a bounded queue, served one message at a time, and the statuses that end a request.
 
-use super::digits;
 use super::fetch_request::FetchRequest;
+use crate::decimal;
 use crate::headers;
 use crate::ids::AccountId;
 use crate::limits::SPARE_REPLY_BUFFERS;
@@ -313,14 +313,14 @@ fn start(block: &mut Vec<u8>, status: &[u8]) {
 fn number_field(block: &mut Vec<u8>, key: &[u8], value: u64) {
     block.extend_from_slice(key);
     block.extend_from_slice(b": ");
-    digits::put(block, value);
+    decimal::put(block, value);
     block.extend_from_slice(b"\r\n");
 }
 
 fn signed_field(block: &mut Vec<u8>, key: &[u8], value: i64) {
     block.extend_from_slice(key);
     block.extend_from_slice(b": ");
-    digits::put_signed(block, value);
+    decimal::put_signed(block, value);
     block.extend_from_slice(b"\r\n");
 }
 

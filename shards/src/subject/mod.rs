@@ -29,6 +29,37 @@ pub fn tokens(subject: &[u8]) -> Tokens<'_> {
     Tokens { rest: Some(subject) }
 }
 
+/// Where the first `N` dots of a subject are, and how many it has in all: for subjects of known form that are too many to go
+/// through token by token. Eight bytes at a time.
+#[inline]
+pub fn dots<const N: usize>(subject: &[u8]) -> ([usize; N], usize) {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    const DOTS: u64 = u64::from_ne_bytes([b'.'; 8]);
+    let (mut places, mut count) = ([0; N], 0);
+    let mut note = |at: usize| {
+        if let Some(place) = places.get_mut(count) {
+            *place = at;
+        }
+        count += 1;
+    };
+    let (words, rest) = subject.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let other = u64::from_le_bytes(*word) ^ DOTS;
+        // The high bit of each byte that is a dot.
+        let mut found = !((other & LOW).wrapping_add(LOW) | other | LOW);
+        while found != 0 {
+            note(8 * number + found.trailing_zeros() as usize / 8);
+            found &= found - 1;
+        }
+    }
+    for (at, &byte) in rest.iter().enumerate() {
+        if byte == b'.' {
+            note(8 * words.len() + at);
+        }
+    }
+    (places, count)
+}
+
 /// Whether `pattern` matches the published `subject`. Wildcards in `subject` are plain bytes here, as in a publish that
 /// is not checked; a subject with an empty token matches nothing. `pattern` must be valid.
 pub fn matches(pattern: &[u8], subject: &[u8]) -> bool {

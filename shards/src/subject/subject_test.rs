@@ -100,3 +100,24 @@ fn a_subset_is_matched_whole_by_the_wider_pattern() {
         assert_eq!(is_subset(subset.as_bytes(), of.as_bytes()), expected, "{subset} of {of}");
     }
 }
+
+#[test]
+fn dots_are_found_wherever_they_are() {
+    for text in [
+        "",
+        ".",
+        "a",
+        "a.b",
+        "........",
+        ".......-.",
+        "a.bb.ccc.dddd.eeeee",
+        "\u{ae}.\u{ae}......\u{2e2e}./-.",
+    ] {
+        let text = text.as_bytes();
+        let all: Vec<usize> = (0..text.len()).filter(|&at| text[at] == b'.').collect();
+        let (places, count) = dots::<5>(text);
+        assert_eq!(count, all.len(), "{text:?}");
+        let known = count.min(5);
+        assert_eq!(places[..known], all[..known], "{text:?}");
+    }
+}

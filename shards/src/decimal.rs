@@ -1,0 +1,88 @@
+//! Numbers as decimal text, without the formatting machinery: subjects, pub acks and MSG lines are full of them.
+//! May import: nothing.
+//! Must not know: what a number means.
+
+/// Most digits that a number has.
+const DIGITS_MAX: usize = 20;
+
+/// Every number below a hundred, two digits each.
+const PAIRS: [u8; 200] = {
+    let mut pairs = [0; 200];
+    let mut n = 0;
+    while n < 100 {
+        pairs[2 * n] = b'0' + (n / 10) as u8;
+        pairs[2 * n + 1] = b'0' + (n % 10) as u8;
+        n += 1;
+    }
+    pairs
+};
+
+/// Appends a number in decimal.
+#[inline]
+pub fn put(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0u8; DIGITS_MAX];
+    let mut at = DIGITS_MAX;
+    while value >= 100 {
+        let pair = 2 * (value % 100) as usize;
+        value /= 100;
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+    }
+    if value >= 10 {
+        let pair = 2 * value as usize;
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+    } else {
+        at -= 1;
+        digits[at] = b'0' + value as u8;
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends a number that may be negative.
+pub fn put_signed(out: &mut Vec<u8>, value: i64) {
+    if value < 0 {
+        out.push(b'-');
+    }
+    put(out, value.unsigned_abs());
+}
+
+/// How many digits a number has.
+#[inline]
+pub fn len(value: u64) -> usize {
+    value.checked_ilog10().unwrap_or(0) as usize + 1
+}
+
+/// Reads a whole decimal number; `None` if there is anything else, or it does not fit.
+#[inline]
+pub fn parse(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |value, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_and_read() {
+        for value in [0, 7, 10, 99, 100, 101, 999, 1234567890, 10u64.pow(19), u64::MAX] {
+            let mut out = Vec::new();
+            put(&mut out, value);
+            assert_eq!(out, value.to_string().as_bytes());
+            assert_eq!(parse(&out), Some(value));
+            assert_eq!(len(value), out.len());
+        }
+        let mut out = Vec::new();
+        put_signed(&mut out, i64::MIN);
+        assert_eq!(out, i64::MIN.to_string().as_bytes());
+        for bad in [&b""[..], b"-1", b"1a", b"18446744073709551616"] {
+            assert_eq!(parse(bad), None);
+        }
+    }
+}
