@@ -59,10 +59,19 @@ pub fn parse(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
-    text.iter().try_fold(0u64, |value, &byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        value.checked_mul(10)?.checked_add(digit)
-    })
+    // So many digits always fit.
+    let (short, rest) = text.split_at(text.len().min(DIGITS_MAX - 1));
+    let mut value = 0u64;
+    for &byte in short {
+        value = value.wrapping_mul(10).wrapping_add(digit(byte)?);
+    }
+    rest.iter().try_fold(value, |value, &byte| value.checked_mul(10)?.checked_add(digit(byte)?))
+}
+
+#[inline]
+fn digit(byte: u8) -> Option<u64> {
+    let digit = byte.wrapping_sub(b'0');
+    (digit < 10).then_some(u64::from(digit))
 }
 
 #[cfg(test)]

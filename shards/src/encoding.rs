@@ -59,20 +59,62 @@ impl<'a> Reader<'a> {
     }
 
     /// LEB128, at most ten bytes.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, Malformed> {
+        match self.rest {
+            [byte, rest @ ..] if byte & 0x80 == 0 => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            [low, high, rest @ ..] if high & 0x80 == 0 => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(*high) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.u8()?;
+        for (at, &byte) in self.rest.iter().take(VARINT_LEN_MAX).enumerate() {
             let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
+            if at == VARINT_LEN_MAX - 1 && bits > 1 {
                 return Err(Malformed);
             }
-            value |= bits << shift;
+            value |= bits << (7 * at);
             if byte & 0x80 == 0 {
+                self.rest = &self.rest[at + 1..];
                 return Ok(value);
             }
         }
         Err(Malformed)
+    }
+
+    /// Goes on behind a varint, which is not looked at.
+    #[inline]
+    pub fn skip_varint(&mut self) -> Result<(), Malformed> {
+        let last = self.rest.iter().position(|byte| byte & 0x80 == 0).ok_or(Malformed)?;
+        self.rest = &self.rest[last + 1..];
+        Ok(())
+    }
+
+    /// Goes on behind `count` varints, which are not looked at: each ends with a byte whose high bit is clear. Eight bytes at a
+    /// time.
+    pub fn skip_varints(&mut self, count: usize) -> Result<(), Malformed> {
+        const HIGH: u64 = 0x8080_8080_8080_8080;
+        let mut left = count;
+        while let Some((word, rest)) = self.rest.split_first_chunk::<8>() {
+            let ends = (!u64::from_le_bytes(*word) & HIGH).count_ones() as usize;
+            if ends >= left {
+                break;
+            }
+            left -= ends;
+            self.rest = rest;
+        }
+        while left > 0 {
+            left -= usize::from(self.u8()? & 0x80 == 0);
+        }
+        Ok(())
     }
 
     /// A varint length, then that many bytes.
@@ -95,6 +137,9 @@ impl<'a> Reader<'a> {
         self.take(N)?.try_into().map_err(|_| Malformed)
     }
 }
+
+/// Longest varint. Bytes.
+const VARINT_LEN_MAX: usize = 10;
 
 /// Appends to a byte vector; the counterpart of `Reader`.
 pub trait Write {
@@ -170,6 +215,22 @@ mod tests {
         assert_eq!((r.varint(), r.varint()), (Ok(u64::MAX), Ok(127)));
         assert_eq!(r.string(), Ok("orders.eu"));
         assert_eq!(r.finish(), Ok(()));
+    }
+
+    #[test]
+    fn varints_are_skipped_as_if_they_were_read() {
+        let mut out = Vec::new();
+        for n in 0..200u64 {
+            out.put_varint(n.pow(1 + n as u32 % 8));
+        }
+        for count in 0..200 {
+            let (mut read, mut skipped) = (Reader::new(&out), Reader::new(&out));
+            (0..count).for_each(|_| assert!(read.varint().is_ok()));
+            assert_eq!(skipped.skip_varints(count), Ok(()));
+            assert_eq!(skipped.remaining(), read.remaining(), "{count}");
+        }
+        assert_eq!(Reader::new(&out).skip_varints(201), Err(Malformed));
+        assert_eq!(Reader::new(&[0x80; 30]).skip_varints(1), Err(Malformed));
     }
 
     #[test]

@@ -65,7 +65,26 @@ impl RowHead {
         if let (Some(subject), Some(shape)) = (self.subject, self.shape) {
             return self.nth(at, self.offset + at * shape.record_len(), subject, shape);
         }
-        self.messages(bytes).nth(at as usize).expect("the sequence is in the row")
+        let mut columns = Reader::new(&bytes[self.columns.0 as usize..self.columns.1 as usize]);
+        let mut offset = self.offset;
+        match self.shape {
+            // The column holds nothing but subjects.
+            Some(shape) => {
+                columns.skip_varints(at as usize).expect(OUR_OWN);
+                offset += at * shape.record_len();
+            }
+            None => {
+                for _ in 0..at {
+                    if self.subject.is_none() {
+                        columns.skip_varint().expect(OUR_OWN);
+                    }
+                    offset += Shape::from_bits(read_u32(&mut columns)).record_len();
+                }
+            }
+        }
+        let subject = self.subject.unwrap_or_else(|| read_u32(&mut columns));
+        let shape = self.shape.unwrap_or_else(|| Shape::from_bits(read_u32(&mut columns)));
+        self.nth(at, offset, subject, shape)
     }
 
     /// Its messages. `bytes` are those that the row was read from.
@@ -405,8 +424,12 @@ impl OpenRow {
     }
 }
 
+/// Why columns can be read.
+const OUR_OWN: &str = "columns are our own, or were checked when a checkpoint was read";
+
+#[inline]
 fn read_u32(columns: &mut Reader<'_>) -> u32 {
-    columns.varint().expect("columns are our own, or were checked when a checkpoint was read") as u32
+    columns.varint().expect(OUR_OWN) as u32
 }
 
 fn narrow(value: u64) -> Result<u32, Malformed> {
