@@ -1,13 +1,16 @@
 //! The index in a checkpoint: subjects, then blocks with their rows as they are in memory.
 
 use super::block::{Block, Presence, SPAN_MAX};
-use super::row::{Base, check_rows};
+use super::row::{Base, Message, check_rows};
 use super::{Index, Tail};
 use crate::encoding::{Malformed, Reader, Write};
 
 impl Index {
     /// Appends everything. The layout is in docs/formats.md, section "Stream checkpoint".
     pub fn encode(&self, out: &mut Vec<u8>) {
+        if u64::from(self.subjects.bound()) > numbers_max(self.subjects.len() as u64) {
+            return self.renumbered().encode(out);
+        }
         out.put_varint(self.subjects.len() as u64);
         for (id, name) in self.subjects.iter() {
             out.put_varint(u64::from(id.0));
@@ -38,10 +41,14 @@ impl Index {
     /// What `encode` wrote.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Index, Malformed> {
         let mut index = Index::default();
-        for _ in 0..reader.varint()? {
+        let subjects = reader.varint()?;
+        if subjects > (reader.remaining() / SUBJECT_LEN_MIN) as u64 {
+            return Err(Malformed);
+        }
+        for _ in 0..subjects {
             let id = u32::try_from(reader.varint()?).map_err(|_| Malformed)?;
             let name = reader.bytes()?;
-            if id >= SUBJECT_NUMBER_MAX || !index.subjects.restore(id, name) {
+            if u64::from(id) >= numbers_max(subjects) || !index.subjects.restore(id, name) {
                 return Err(Malformed);
             }
         }
@@ -57,6 +64,16 @@ impl Index {
             index.blocks.insert(block.base.first, block);
         }
         if index.subjects.finish_restore() { Ok(index) } else { Err(Malformed) }
+    }
+
+    /// The same messages, with subjects that have the lowest numbers.
+    fn renumbered(&self) -> Index {
+        let mut dense = Index::default();
+        self.for_each(&mut |message| {
+            let Message { seq, time, subject, shape, place } = *message;
+            dense.push(seq.0, time, self.name(subject), shape, place);
+        });
+        dense
     }
 
     /// Gives the messages of a block to their subjects.
@@ -95,8 +112,11 @@ fn read_block(reader: &mut Reader<'_>) -> Result<Block, Malformed> {
     let presence = match reader.u8()? {
         PRESENCE_ROWS => Presence::Rows,
         PRESENCE_BITS => {
-            let len = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
-            let words = reader.take(len.checked_mul(8).ok_or(Malformed)?)?;
+            let len = reader.varint()?;
+            if len > SPAN_MAX / 64 {
+                return Err(Malformed);
+            }
+            let words = reader.take(len as usize * 8)?;
             let (words, _) = words.as_chunks::<8>();
             Presence::Bits(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
         }
@@ -112,6 +132,9 @@ fn read_block(reader: &mut Reader<'_>) -> Result<Block, Malformed> {
         return Err(Malformed);
     }
     if matches!(block.presence, Presence::Bits(_)) {
+        if block.last - base.first >= SPAN_MAX {
+            return Err(Malformed);
+        }
         // Every sequence that is there is in a row.
         let in_rows = |block: &Block| -> u64 {
             block.row_heads().map(|row| block.count(row.first, row.last() + 1)).sum()
@@ -126,5 +149,15 @@ fn read_block(reader: &mut Reader<'_>) -> Result<Block, Malformed> {
 
 const PRESENCE_BITS: u8 = 0;
 const PRESENCE_ROWS: u8 = 1;
-/// Numbers are dense, so that a greater one is damage and not a reason to reserve memory for it.
-const SUBJECT_NUMBER_MAX: u32 = if cfg!(fuzzing) { 1 << 12 } else { 1 << 28 };
+/// Bytes of a subject at least: its number, the length of its name, the name.
+const SUBJECT_LEN_MIN: usize = 3;
+
+/// With so many subjects every number in a checkpoint is below this, so that what a reader reserves for numbers is in
+/// proportion to what it reads. An index with greater ones is written with new numbers.
+const fn numbers_max(subjects: u64) -> u64 {
+    NUMBERS_MIN + NUMBERS_PER_SUBJECT * subjects
+}
+
+/// A stream gives numbers again once half of all wait for that, so it rarely has twice as many as subjects.
+const NUMBERS_PER_SUBJECT: u64 = 4;
+const NUMBERS_MIN: u64 = 1024;

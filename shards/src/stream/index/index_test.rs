@@ -1,5 +1,5 @@
 use super::*;
-use crate::encoding::Reader;
+use crate::encoding::{Malformed, Reader, Write};
 use crate::ids::Position;
 use std::collections::BTreeMap as Model;
 
@@ -195,4 +195,78 @@ fn random_bytes_are_no_index_and_no_panic() {
             (0..70).for_each(|seq| _ = index.get(seq));
         }
     }
+}
+
+/// The index that a reader makes of what another one has written.
+fn read_back(index: &Index) -> Result<Index, Malformed> {
+    let mut bytes = Vec::new();
+    index.encode(&mut bytes);
+    Index::decode(&mut Reader::new(&bytes))
+}
+
+/// A message alone in its entry.
+fn lone(seq: u64, position: u64) -> Message {
+    let (shape, entry) = (Shape::new(3, 0, 8, false), EntryPlace { position: Position(position), len: 4096 });
+    let place = Place { entry, change: 0, offset: 0, len: shape.record_len() };
+    Message { seq: StreamSeq(seq), time: WallTime(seq), subject: SubjectId(0), shape, place }
+}
+
+#[test]
+fn an_absurd_number_of_a_subject_or_of_subjects_is_refused_before_anything_is_reserved() {
+    let encoded = |count: u64, id: u64| {
+        let mut bytes = Vec::new();
+        bytes.put_varint(count);
+        bytes.put_varint(id);
+        bytes.put_bytes(b"a");
+        bytes.put_varint(0);
+        Index::decode(&mut Reader::new(&bytes)).map(|_| ())
+    };
+    for (count, id) in [(1, 1 << 27), (1, u64::from(u32::MAX)), (1 << 40, 0), (u64::MAX, 1 << 27), (2, 0)] {
+        assert_eq!(encoded(count, id), Err(Malformed), "{count} {id}");
+    }
+}
+
+#[test]
+fn a_few_subjects_with_great_numbers_are_written_with_small_ones() {
+    let (mut index, mut model) = (Index::default(), Model::new());
+    let random = &mut Random(5);
+    for seq in 1..=9000 {
+        let Message { shape, place, .. } = lone(seq, seq * 4096);
+        let subject = format!("{seq}").into_bytes();
+        index.push(seq, WallTime(seq), &subject, shape, place);
+        model.insert(seq, Known { time: seq, subject, shape, place });
+    }
+    (1..8990).for_each(|seq| _ = index.remove(seq));
+    model.retain(|&seq, _| seq >= 8990);
+    assert!(index.subjects.bound() >= 9000);
+    let read = read_back(&index).expect("what was just written can be read");
+    assert_eq!(read.subjects.bound() as usize, model.len());
+    assert_same(&read, &model, random, 9000);
+}
+
+#[test]
+fn a_block_with_a_bitmap_spans_a_bounded_number_of_sequences() {
+    let read = |second: Message| {
+        let first = lone(1, 0);
+        let (mut block, mut open) = (Block::new(Base::of(&first)), OpenRow::new(Base::of(&first)));
+        for message in [&first, &second] {
+            assert!(open.push(message));
+            block.seal(&mut open);
+        }
+        block.extend(1);
+        if second.seq.0 < 1 << 20 {
+            block.extend(second.seq.0);
+        } else {
+            (block.last, block.live) = (second.seq.0, 2);
+        }
+        let mut index = Index::default();
+        let subject = index.subjects.enter(b"a.b");
+        [1, second.seq.0].into_iter().for_each(|seq| index.subjects.push(subject, seq));
+        index.blocks.insert(1, block);
+        read_back(&index).map(|index| index.count())
+    };
+    assert_eq!(read(lone(1 << 16, 4096)), Ok(2));
+    assert_eq!(read(lone((1 << 16) + 1, 4096)), Err(Malformed));
+    assert_eq!(read(lone(1 << 60, 4096)), Err(Malformed));
+    assert_eq!(read(lone(2, 1 << 63)), Err(Malformed), "no log has such a position");
 }

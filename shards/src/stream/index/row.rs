@@ -219,6 +219,9 @@ pub fn check_rows(bytes: &[u8], base: Base) -> Result<(), Malformed> {
         if row.count == 0 || row.first == 0 || (!uniform && row.count > COLUMNS_MAX) {
             return Err(Malformed);
         }
+        if row.entry.position.0 > POSITION_MAX {
+            return Err(Malformed);
+        }
         row.first.checked_add(u64::from(row.count)).ok_or(Malformed)?;
         row.time.checked_add(u64::from(row.count)).ok_or(Malformed)?;
         row.change.checked_add(row.count).ok_or(Malformed)?;
@@ -447,6 +450,9 @@ fn zigzag(value: i64) -> u64 {
 fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
+
+/// No log gets that long: so the end of an entry is a position, too. Bytes.
+const POSITION_MAX: u64 = 1 << 62;
 
 const SAME_ENTRY: u8 = 1;
 const GAP: u8 = 2;
