@@ -1,0 +1,51 @@
+//! The judge before a server whose faults are known: it measures what is there, and finds what is wrong.
+#![forbid(unsafe_code)]
+
+mod fake;
+mod faults;
+mod stall;
+mod workloads;
+
+use fake::{Fault, Server};
+use perf::failure::Failure;
+use perf::measured::Measured;
+use perf::runner::{self, Target};
+use perf::watch::{Unwatched, Watch};
+use perf::workload::Workload;
+
+/// Not a test: the process that the others measure.
+#[test]
+#[ignore = "it serves until it is killed"]
+fn serve() {
+    fake::serve();
+}
+
+fn target(server: &Server) -> Target {
+    Target {
+        address: server.address.parse().unwrap(),
+        pid: Some(server.pid()),
+        data_dir: None,
+        durability: Some("none: it is a fake".into()),
+    }
+}
+
+/// Runs a workload, a TOML table, against a server with a fault.
+fn judge(fault: Fault, workload: &str) -> Result<Measured, Failure> {
+    let server = Server::start(fault);
+    judge_at(&server, workload, &mut Unwatched)
+}
+
+fn judge_at(server: &Server, workload: &str, watch: &mut dyn Watch) -> Result<Measured, Failure> {
+    runner::run(&target(server), &Workload::from_toml(workload).unwrap(), watch)
+}
+
+/// Streams on the server.
+fn streams(server: &Server) -> Vec<String> {
+    use std::io::{BufRead, BufReader, Write};
+    let mut socket = std::net::TcpStream::connect(&server.address).unwrap();
+    socket.write_all(b"CONNECT {}\r\nSUB x 1\r\nPUB $JS.API.STREAM.NAMES x 0\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(socket).lines().map(Result::unwrap);
+    let answer = lines.find(|line| line.starts_with('{')).unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    answer["streams"].as_array().unwrap().iter().map(|name| name.to_string()).collect()
+}
