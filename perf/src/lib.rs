@@ -8,6 +8,7 @@ pub mod document;
 pub mod failure;
 #[cfg(test)]
 mod fixture;
+pub mod launch;
 pub mod machine;
 pub mod measured;
 pub mod output;
@@ -32,6 +33,7 @@ mod distribution;
 mod facts;
 mod jetstream;
 mod load;
+mod other_load;
 mod peer;
 mod pub_ack;
 mod random;
