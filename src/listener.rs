@@ -189,8 +189,12 @@ impl<T, F: Fn(Accepted) -> T> Acceptor<T, F> {
             match Errno::from_io_error(&error) {
                 Some(Errno::AGAIN) => return None,
                 Some(Errno::MFILE | Errno::NFILE) if self.spare.take().is_some() => {
-                    drop(self.listener.accept());
+                    let refused = self.listener.accept().map(drop);
                     self.spare = spare().ok();
+                    // Without a descriptor the system does not even look whether a connection waits.
+                    if refused.is_err() {
+                        return None;
+                    }
                     self.complain(&format_args!("Client connection refused: {error}"));
                 }
                 Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {

@@ -77,7 +77,10 @@ pub fn plan(inherited: &[usize], wanted: Option<&[usize]>, executors: Option<usi
     }
     let executors = executors.unwrap_or(cpus.len());
     if executors == 0 || executors > usize::from(u16::MAX) {
-        return Err(Unable(format!("{executors} executors cannot be run")));
+        return Err(Unable(format!(
+            "{executors} executors cannot be run; at least 1 and at most {}",
+            u16::MAX
+        )));
     }
     let crowded = executors > cpus.len();
     let cpus =

@@ -56,7 +56,10 @@ impl DataDirectory {
             Some(dir) => dir.join(SHARED_NAME),
             None => PathBuf::from(DEFAULT_NAME),
         };
-        let wrong = |what: &str, error: io::Error| Unusable(format!("{what} {}: {error}", path.display()));
+        let wrong = |what: &str, error: io::Error| {
+            let path = std::path::absolute(&path).unwrap_or(path.clone());
+            Unusable(format!("{what} {}: {error}; choose another place with -sd", path.display()))
+        };
         fs::create_dir_all(&path).map_err(|error| wrong("cannot make the data directory", error))?;
         let path = fs::canonicalize(&path).map_err(|error| wrong("cannot find the data directory", error))?;
         let lock = lock(&path)?;
@@ -124,9 +127,10 @@ fn lock(path: &Path) -> Result<File, Unusable> {
         .map_err(unwritable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Unusable(format!("the data directory {} is in use by another process", path.display())))
-        }
+        Err(TryLockError::WouldBlock) => Err(Unusable(format!(
+            "the data directory {} is in use by another process; stop that, or choose another place with -sd",
+            path.display()
+        ))),
         Err(TryLockError::Error(error)) => Err(unwritable(error)),
     }
 }

@@ -23,6 +23,7 @@ use data_directory::DataDirectory;
 use recovered::Summary;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -87,7 +88,16 @@ fn serve(options: &Options, config_file: Option<&Path>, log: ServerLog) -> Resul
     }
     let plan = machine::prepare(options, log)?;
     let bound = Bound::bind((options.host.as_str(), options.port)).map_err(|error| {
-        Stopped(format!("Error listening on port: {}:{}, \"{error}\"", options.host, options.port))
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "; stop what listens there, or choose another port with -p",
+            io::ErrorKind::AddrNotAvailable => "; choose an address of this machine with -a",
+            io::ErrorKind::PermissionDenied => {
+                "; choose a port from 1024 on with -p, or allow the lower ones"
+            }
+            _ => "",
+        };
+        let (host, port) = (&options.host, options.port);
+        Stopped(format!("Error listening on port: {host}:{port}, \"{error}\"{hint}"))
     })?;
     let directory =
         DataDirectory::open(options.jetstream.store_dir.as_deref(), plan.cpus.len()).map_err(stopped)?;
@@ -264,7 +274,6 @@ fn stop(
     log: ServerLog,
 ) -> Result<(), Stopped> {
     log.info("Initiating Shutdown...");
-    drop(listener);
     let deadline = now() + STOP_TIME_MAX;
     let (done, watched) = sync_channel::<()>(0);
     let watch = move || {
@@ -275,6 +284,7 @@ fn stop(
         }
     };
     std::thread::Builder::new().name("stop".into()).spawn(watch).map_err(stopped)?;
+    drop(listener);
     cores.tell_all(|| Letter::Close);
     let mut open = cores.count();
     while open > 0 {

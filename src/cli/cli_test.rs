@@ -61,7 +61,7 @@ fn users_and_tokens_come_from_flags() {
 #[test]
 fn cores_are_a_list_with_ranges() {
     assert_eq!(options(&["--cores", "0,2-3"]).cores, Some(vec![0, 2, 3]));
-    assert_eq!(refusal(&["--cores", "3-1"]), "invalid value \"3-1\" for flag -cores: parse error");
+    assert_eq!(refusal(&["--cores", "3-1"]), "millrace: invalid list of cores \"3-1\"; write it as 0,2-3");
 }
 
 #[test]

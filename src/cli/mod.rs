@@ -57,8 +57,8 @@ struct Flags {
     pass: Option<String>,
     #[arg(long = "auth")]
     auth: Option<String>,
-    #[arg(long = "cores", value_parser = |text: &str| parse_cores(text).map(CoreList))]
-    cores: Option<CoreList>,
+    #[arg(long = "cores")]
+    cores: Option<String>,
     #[arg(long = "executors")]
     executors: Option<usize>,
 }
@@ -85,10 +85,6 @@ struct Switches {
     #[arg(long = "help", visible_alias = "h", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     help: Option<bool>,
 }
-
-/// A list is one value for clap.
-#[derive(Clone, Debug)]
-struct CoreList(Vec<usize>);
 
 /// Reads flags (without the program's name) and the file they name, through `read_file`. Errors: a sentence each.
 pub fn parse(
@@ -165,7 +161,9 @@ impl Flags {
             }
             _ => return refuse("Cannot have a user/pass and token".into()),
         }
-        options.cores = self.cores.map(|list| list.0).or(options.cores.take());
+        if let Some(list) = self.cores {
+            options.cores = Some(parse_cores(&list).map_err(CliError::Refused)?);
+        }
         options.executors = self.executors.or(options.executors);
         Ok(())
     }

@@ -30,11 +30,20 @@ pub fn from_toml(file: &Path, text: &str) -> Result<Options, ConfigError> {
     Ok(options)
 }
 
-/// serde lists every key it knows behind an unknown one; `config.toml` does that better.
+/// What serde and toml say, for somebody who knows neither: `config.toml` lists every key better, a type has a name without
+/// Rust, and a file for nats-server is not TOML.
 fn sentence(message: &str) -> String {
-    match message.strip_prefix("unknown field ") {
-        Some(rest) => format!("unknown key {}", rest.split(", expected").next().unwrap_or(rest)),
-        None => message.replace('\n', " "),
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        return format!("unknown key {}", rest.split(", expected").next().unwrap_or(rest));
+    }
+    let message = message.replace('\n', " ");
+    if message.starts_with("key with no value") {
+        return format!("{message}; {}", not_supported("nats-server's own configuration language"));
+    }
+    match message.rsplit_once(", expected ") {
+        Some((found, "i64" | "u32" | "usize" | "u16")) => format!("{found}, expected a whole number"),
+        Some((found, rust)) if rust.starts_with("struct ") => format!("{found}, expected a table"),
+        _ => message,
     }
 }
 

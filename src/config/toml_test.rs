@@ -45,11 +45,10 @@ fn an_unknown_key_is_refused_with_its_place() {
 
 #[test]
 fn a_wrong_type_is_refused_with_its_place() {
-    assert!(
-        refusal("port = \"x\"").starts_with("x.toml:1:8: invalid type: string \"x\""),
-        "{}",
-        refusal("port = \"x\"")
-    );
+    let want = "x.toml:1:8: invalid type: string \"x\", expected a whole number";
+    assert_eq!(refusal("port = \"x\""), want);
+    let want = "x.toml:1:17: invalid type: integer `5`, expected a table";
+    assert_eq!(refusal("authorization = 5"), want);
     assert!(refusal("jetstream = 3").starts_with("x.toml:1:13: "), "{}", refusal("jetstream = 3"));
 }
 
@@ -124,6 +123,15 @@ fn a_zero_stands_for_the_default_where_nats_server_takes_it_so() {
     assert_eq!(read("max_subscriptions = -1"), Ok(Options::default()));
     assert_eq!(read("jetstream = { max_mem = 0 }").unwrap().jetstream.max_memory, Some(0));
     assert!(refusal("max_payload = -1").ends_with("a size cannot be negative"));
+}
+
+#[test]
+fn a_file_for_nats_server_is_refused_as_such() {
+    let refusal = refusal("listen: 127.0.0.1:4222\njetstream {\n}\n");
+    assert!(refusal.starts_with("x.toml:1:9: key with no value"), "{refusal}");
+    assert!(
+        refusal.ends_with("nats-server's own configuration language is not supported by this server yet")
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! `tests/durability/run` runs these; the broker is the one of `MILLRACE`, or the one that cargo built with the tests.
 
+mod descriptors;
 mod garbage;
 mod idle;
 mod logins;
