@@ -3,12 +3,14 @@
 //! Must not know: which server is driven, what becomes of the figures.
 
 mod connections;
+mod ending;
 mod fetcher;
 mod plan;
 mod responder;
 mod sender;
 mod series;
 mod slots;
+mod sockets;
 mod subscriber;
 mod tally;
 mod worker;
@@ -49,12 +51,14 @@ pub fn drive(plan: &Plan<'_>, address: &Address, observer: &mut dyn Observer) ->
     std::thread::scope(|scope| {
         let mut running = Vec::new();
         for (n, connections) in threads.into_iter().enumerate() {
-            let worker = Worker::new(plan, &shared, n as u32, connections, windows.clone(), clock);
-            let cores = &plan.workload.cores;
-            let core = cores.get(n % cores.len().max(1)).copied();
+            let (windows, shared) = (windows.clone(), &shared);
             running.push(scope.spawn(move || {
-                machine::pin(core.as_slice())?;
-                worker.run()
+                let thread = || {
+                    machine::pin(plan.core(n).as_slice())?;
+                    Worker::new(plan, shared, n as u32, connections, windows, clock)?.run()
+                };
+                // The others come to an end too.
+                thread().inspect_err(|_| shared.stop())
             }));
         }
         drop(windows);

@@ -102,6 +102,18 @@ impl Plan<'_> {
         self.workload.threads.min(most)
     }
 
+    /// The core of a thread; None: any.
+    pub fn core(&self, thread: usize) -> Option<usize> {
+        let cores = &self.workload.cores;
+        cores.get(thread % cores.len().max(1)).copied()
+    }
+
+    /// Every message has been consumed, so that the time that is left tells nothing.
+    pub fn is_consumed_early(&self, shared: &Shared) -> bool {
+        let is_timed = matches!(self.workload.length, Length::Time(_));
+        self.workload.kind == Kind::Consume && is_timed && shared.open() <= 0
+    }
+
     /// Consumers of all streams.
     pub fn consumer_count(&self) -> u32 {
         (self.names.streams.len() * self.names.consumers.len()) as u32
@@ -158,4 +170,21 @@ impl Shared {
     pub fn delivered(&self, sender: u32) -> u64 {
         self.delivered[sender as usize].load(Ordering::Relaxed)
     }
+}
+
+/// A plan for tests: a workload, its content and names.
+#[cfg(test)]
+pub fn with_plan(table: &str, test: impl FnOnce(&Plan<'_>)) {
+    let workload = Workload::from_toml(table).expect("a workload");
+    let content = Content::new(&workload, "p", "r");
+    let names = Names {
+        streams: if workload.uses_streams() { vec!["S".into()] } else { Vec::new() },
+        consumers: vec!["C".into()],
+        prefix: "p".into(),
+        inbox: "_I".into(),
+    };
+    let expected = if workload.kind == Kind::Consume { 10 } else { 0 };
+    let plan =
+        Plan { workload: &workload, content: &content, names: &names, expected, first: &[], filled: None };
+    test(&plan);
 }

@@ -154,3 +154,7 @@ impl<'a> Sender<'a> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sender_test.rs"]
+mod tests;

@@ -301,3 +301,7 @@ impl Totals {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "tally_test.rs"]
+mod tests;
