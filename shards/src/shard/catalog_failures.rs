@@ -49,7 +49,8 @@ impl CatalogSteps {
                 self.tell_put(group, out);
                 Vec::new()
             }
-            Some(Operation::Restore { is_here: false }) | None => Vec::new(),
+            // The shard goes back when it can, or at the next start.
+            Some(Operation::TakeBack { .. } | Operation::Restore { is_here: false }) | None => Vec::new(),
             Some(other) => {
                 self.operations.insert(group, other);
                 Vec::new()
@@ -103,8 +104,8 @@ impl CatalogSteps {
 
     /// The catalog's entry was taken back, or its configuration is the one before again.
     pub(super) fn taken_back(&mut self, group: GroupId, out: &mut impl Outputs) {
-        if let Some(Operation::TakeBack { mut to, rejection }) = self.operations.remove(&group) {
-            answer(&mut to, Answer::Rejected(rejection), out);
+        if let Some(Operation::TakeBack { to, rejection }) = self.operations.get_mut(&group) {
+            answer(to, Answer::Rejected(rejection.clone()), out);
         }
     }
 

@@ -171,6 +171,7 @@ impl CatalogSteps {
                         out.send(shard, ShardMessage::UpdateGroup { group, config })
                     }
                     Some(Operation::TakeBack { .. }) => {
+                        // The stream is busy until its shard has answered: no answer may be taken for that of another step.
                         out.send(shard, ShardMessage::UpdateGroup { group, config });
                         self.taken_back(group, out);
                     }
@@ -189,6 +190,7 @@ impl CatalogSteps {
                         out.send(shard, ShardMessage::DeleteGroup { group });
                     }
                     self.taken_back(group, out);
+                    self.operations.remove(&group);
                 }
                 _ => {}
             },
@@ -341,7 +343,10 @@ impl CatalogSteps {
         match self.operations.get_mut(&group) {
             Some(Operation::Update { info: slot, .. }) => *slot = Some(info),
             Some(Operation::Restore { .. }) => {}
-            // Of a step that was taken back.
+            Some(Operation::TakeBack { .. }) => {
+                self.operations.remove(&group);
+                return;
+            }
             _ => return,
         }
         self.tell_put(group, out);

@@ -44,7 +44,13 @@ impl Engine {
 
     fn commit_entry(&mut self, now: Now, entry: InFlight, out: &mut impl Outputs) {
         let InFlight { group: id, index, place, memory, acks, after, .. } = entry;
-        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(group) = self.groups.get_mut(&id) else {
+            // The stream was deleted by an entry before this one. What asked for it is answered all the same.
+            for after in after {
+                self.perform(now, id, after, out);
+            }
+            return;
+        };
         assert!(index > group.applied, "entries of a group are applied in order");
         group.applied = index;
         group.flying -= 1;

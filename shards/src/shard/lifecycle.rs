@@ -41,7 +41,7 @@ impl Engine {
             }
             ShardMessage::UpdateGroup { group, config } => {
                 self.take_up(group);
-                self.update_group(now, group, &config, out);
+                self.update_group(group, &config, out);
             }
             ShardMessage::DeleteGroup { group } => {
                 self.take_up(group);
@@ -165,16 +165,13 @@ impl Engine {
         }
     }
 
-    fn update_group(&mut self, now: Now, group: GroupId, config: &Arc<StreamConfig>, out: &mut impl Outputs) {
+    fn update_group(&mut self, group: GroupId, config: &Arc<StreamConfig>, out: &mut impl Outputs) {
         let Some(known) = self.groups.get_mut(&group) else {
             return self.tell_failed(group, Rejection::StreamNotFound, out);
         };
         // What is on the way may change it again.
         let is_same = known.is_settled() && known.stream().is_some_and(|s| s.stream.share_config(config));
         if !is_same {
-            if let Some(rejection) = super::stall::refusal(&self.log, now) {
-                return self.tell_failed(group, rejection, out);
-            }
             let mut encoded = Vec::new();
             config.encode(&mut encoded);
             let change = Change::ConfigUpdate { config: &encoded };

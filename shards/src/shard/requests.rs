@@ -158,6 +158,9 @@ impl Engine {
     ) {
         let Some(group) = self.groups.get_mut(&id) else { return not_found(&to, out) };
         let Machine::Stream(stream) = &mut group.machine else { return };
+        if stream.is_leaving {
+            return not_found(&to, out);
+        }
         let mut body = Vec::new();
         match decide(&mut stream.stream, &mut body) {
             Err(rejection) => out.answer(&to, Answer::Rejected(rejection)),

@@ -13,6 +13,7 @@ use crate::shard::answer::{Answer, StoredMessage, StreamInfo};
 use crate::shard::request::{Batch, DirectGet, Item, ItemKind, ReplyTo, Request, Selector, Span};
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// All clients of a node, on whatever core.
 #[derive(Debug, Default)]
@@ -102,15 +103,22 @@ impl Clients {
         let Some(op) = self.model.ops.get(&id).cloned() else {
             return Err(format!("an answer for operation {id}, which nobody asked"));
         };
-        let wall = node.clocks().wall;
+        let wall = node.latest_wall();
+        self.model.is_far_off = node.wall_steps > MESSAGE_IDS_SURELY_KEPT;
         match (answer, &op.kind) {
             (Answer::PublishRejected { rejection, .. } | Answer::Rejected(rejection), kind) => {
                 let outcome = if leaves_open(&rejection) { Outcome::Unknown } else { Outcome::Refused };
                 let was_waiting = op.outcome == Outcome::Waiting;
                 self.model.end(id, |_| if was_waiting { outcome } else { op.outcome });
                 self.refused(id, kind, &rejection, wall)?;
+                if let (Rejection::StreamStoreFailed(text), Kind::StreamUpdate(config)) = (&rejection, kind)
+                    && text.contains("done in part")
+                    && let Some(stream) = self.model.streams.get_mut(&config.name)
+                {
+                    stream.is_half_done = true;
+                }
                 if outcome == Outcome::Refused {
-                    self.undo(kind);
+                    self.undo(kind, &rejection);
                 }
             }
             (Answer::NoResponders { .. }, kind) => {
@@ -242,8 +250,10 @@ impl Clients {
     }
 
     /// What was refused did not happen.
-    fn undo(&mut self, kind: &Kind) {
+    fn undo(&mut self, kind: &Kind, rejection: &Rejection) {
         match kind {
+            // Somebody else's of that name may be there.
+            Kind::StreamCreate(_) if *rejection == Rejection::StreamNameExist => {}
             Kind::StreamCreate(config) => {
                 if let Some(stream) = self.model.streams.get_mut(&config.name)
                     && stream.created == Certainty::Maybe
@@ -299,7 +309,7 @@ impl Clients {
                     info.config
                 ));
             }
-            if !is_changing {
+            if !is_changing && !stream.is_half_done {
                 stream.confirmed(&info.config);
             }
         }
@@ -329,6 +339,9 @@ impl Clients {
         self.model.delivered(stream, consumer, delivered)
     }
 }
+
+/// Within less than this the duplicate window of every stream keeps a message id.
+const MESSAGE_IDS_SURELY_KEPT: Duration = Duration::from_secs(60);
 
 /// What an operation sends.
 enum Asked {
@@ -447,7 +460,9 @@ fn leaves_open(rejection: &Rejection) -> bool {
         Rejection::StreamStoreFailed(text)
         | Rejection::StreamCreate(text)
         | Rejection::ConsumerCreate(text) => {
-            text.contains("log of this stream failed") || text.contains("consumer closed")
+            ["log of this stream failed", "has not answered", "done in part", "consumer closed"]
+                .iter()
+                .any(|open| text.contains(open))
         }
         _ => false,
     }

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// What a drive writes at once. Bytes.
 const SECTOR_LEN: usize = 512;
 
+/// Longer than any run.
+const FOREVER: Duration = Duration::from_secs(1 << 30);
+
 /// The directory of one shard.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
@@ -26,6 +29,8 @@ pub struct Disk {
 pub struct Faults {
     /// This many writes and syncs from now one fails.
     pub fail_in: Option<u32>,
+    /// This many writes and syncs from now one does not end, nor does any after it.
+    pub stuck_in: Option<u32>,
     /// All files together have at most so many bytes.
     pub room: Option<u64>,
     /// Every operation takes this much longer.
@@ -82,13 +87,23 @@ impl Disk {
         };
         // Now and then the device is busy with something else.
         let high = if random.percent(3) { high * 20 } else { high };
-        let due = now + Duration::from_micros(random.between(low, high)) + self.faults.delay;
+        let is_stuck = match op {
+            DiskOp::Write { .. } | DiskOp::Sync { .. } => self.gets_stuck(),
+            DiskOp::Read { .. } | DiskOp::Prepare { .. } => false,
+        };
+        let delay = if is_stuck { FOREVER } else { self.faults.delay };
+        let due = now + Duration::from_micros(random.between(low, high)) + delay;
         self.out.push(Out { due, covers: self.ended, op });
     }
 
     /// When the next operation ends.
     pub fn next_due(&self) -> Option<Instant> {
         self.out.iter().map(|out| out.due).min()
+    }
+
+    /// Whether some operation will not end in this life.
+    pub fn is_stuck(&self) -> bool {
+        self.faults.stuck_in == Some(0)
     }
 
     /// Ends one operation that is due.
@@ -173,6 +188,12 @@ impl Disk {
                 DiskOp::Sync { .. } | DiskOp::Read { .. } => {}
             }
         }
+    }
+
+    fn gets_stuck(&mut self) -> bool {
+        let left = self.faults.stuck_in;
+        self.faults.stuck_in = left.map(|left| left.saturating_sub(1));
+        left == Some(0)
     }
 
     fn counts_down(&mut self) -> bool {

@@ -29,6 +29,10 @@ pub struct Node {
     random: Random,
     defects: Defects,
     segment_len: u64,
+    /// Wall clock less what it would be if nobody had set it. Nanoseconds.
+    wall_offset: i64,
+    /// How far it was set, over all steps: times that were told may be wrong by so much.
+    pub wall_steps: Duration,
     /// Turns of all cores.
     pub turns: u64,
     /// Steps one after another that took no time.
@@ -52,13 +56,28 @@ impl Node {
             random,
             defects,
             segment_len,
+            wall_offset: 0,
+            wall_steps: Duration::ZERO,
             turns: 0,
             busy_steps: 0,
         }
     }
 
     pub fn clocks(&self) -> Now {
-        Now { monotonic: self.now, wall: WallTime(WALL_START + self.now.0) }
+        let wall = (WALL_START + self.now.0).saturating_add_signed(self.wall_offset);
+        Now { monotonic: self.now, wall: WallTime(wall) }
+    }
+
+    /// Somebody sets the wall clock, forward or back.
+    pub fn step_wall(&mut self, by: Duration, is_forward: bool) {
+        let nanos = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
+        self.wall_offset += if is_forward { nanos } else { -nanos };
+        self.wall_steps += by;
+    }
+
+    /// No clock of the node has shown a later time.
+    pub fn latest_wall(&self) -> WallTime {
+        self.clocks().wall + self.wall_steps + self.wall_steps
     }
 
     /// Starts on so many cores.

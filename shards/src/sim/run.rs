@@ -5,12 +5,13 @@ use super::defect::Defects;
 use super::disk::Faults;
 use super::model::{Certainty, StreamModel, Verdict};
 use super::node::Node;
-use super::op::Kind;
+use super::op::{Kind, OpId, Outcome};
 use super::places::{Place, Places};
 use super::random::Random;
 use super::workload::Workload;
 use crate::ids::{CoreId, GroupId};
 use crate::shard::Shard;
+use crate::stream::config::StreamConfig;
 use crate::time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -92,6 +93,7 @@ impl Run {
                 self.crash_somewhere()?;
             }
             self.audit()?;
+            self.use_names_again()?;
         }
         self.heal()
     }
@@ -128,7 +130,8 @@ impl Run {
 
     /// So many operations, whatever happens meanwhile.
     fn work(&mut self, operations: u64) -> Verdict {
-        if self.random.percent(15) {
+        self.workload.is_busy_with_streams = self.random.percent(20);
+        if self.random.percent(25) {
             self.break_a_disk();
         }
         let mut left = operations;
@@ -140,21 +143,44 @@ impl Run {
                 idle += 1;
             }
         }
-        Ok(())
+        // Whatever fails, everybody is answered.
+        self.settle()
     }
 
     /// One operation and the time to the next. False: there was nothing to do.
     fn act_once(&mut self) -> Result<bool, String> {
+        if self.random.below(400) == 0 {
+            self.set_clock();
+        }
         let until = self.node.now + self.workload.pause();
         self.pass(until)?;
         Ok(self.workload.act(&mut self.clients, &mut self.node))
     }
 
+    /// Somebody sets the wall clock: by milliseconds mostly, by hours now and then.
+    fn set_clock(&mut self) {
+        let is_forward = self.random.percent(50);
+        let millis = match self.random.below(10) {
+            0..5 => self.random.below(500),
+            // A deadline that is stored comes so much later: back by hours, and no run would see it.
+            5..9 => self.random.below(4000),
+            _ if is_forward => self.random.below(10 * 3600 * 1000),
+            _ => self.random.below(10_000),
+        };
+        self.note(format_args!(
+            "the wall clock is set {} by {millis} ms",
+            if is_forward { "on" } else { "back" }
+        ));
+        self.node.step_wall(Duration::from_millis(millis), is_forward);
+    }
+
     fn break_a_disk(&mut self) {
         let shard = self.random.below(self.node.disks.len() as u64) as usize;
-        let faults = match self.random.below(3) {
+        self.workload.is_busy_with_streams |= self.random.percent(50);
+        let faults = match self.random.below(4) {
             0 => Faults { fail_in: Some(self.random.below(60) as u32), ..Faults::default() },
             1 => Faults { room: Some(self.node.disks[shard].len() + (64 << 10)), ..Faults::default() },
+            2 => Faults { stuck_in: Some(self.random.below(60) as u32), ..Faults::default() },
             _ => Faults { delay: Duration::from_millis(self.random.below(300)), ..Faults::default() },
         };
         self.is_faulty = true;
@@ -282,13 +308,39 @@ impl Run {
         self.settle()
     }
 
+    /// Whatever failed before: the name of each stream of which nobody knows whether it exists can be used.
+    fn use_names_again(&mut self) -> Verdict {
+        let unsettled = self.clients.model.unsettled_streams();
+        let names: Vec<(String, StreamConfig)> =
+            unsettled.map(|(name, stream)| (name.clone(), stream.config.clone())).collect();
+        for (name, config) in names {
+            if self.node.cores[0].server.stream(&name).is_some() {
+                let delete = self.ask(Kind::StreamDelete { stream: name.clone() });
+                self.settle()?;
+                self.check_done(delete, "deleted", &name)?;
+            }
+            let create = self.ask(Kind::StreamCreate(Box::new(config)));
+            self.settle()?;
+            self.check_done(create, "created", &name)?;
+        }
+        Ok(())
+    }
+
+    fn check_done(&self, id: Option<OpId>, what: &str, name: &str) -> Verdict {
+        let outcome = id.and_then(|id| Some(self.clients.model.ops.get(&id)?.outcome));
+        match outcome {
+            Some(Outcome::Done(_)) => Ok(()),
+            _ => Err(format!("{name} cannot be {what} after a restart: {outcome:?}")),
+        }
+    }
+
     /// Nothing fails any more: everything unacked comes, and the state outlives a clean stop.
     fn heal(&mut self) -> Verdict {
         self.note(format_args!("nothing fails any more"));
         for core in &mut self.node.cores {
             core.server.set_subscribed(true);
         }
-        let end = self.node.now + PATIENCE;
+        let end = self.node.now + PATIENCE + self.node.wall_steps.min(PATIENCE * 2);
         loop {
             self.clients.backlog.clear();
             self.workload.drain(&mut self.clients, &mut self.node);
@@ -336,7 +388,7 @@ impl Run {
     /// Each message that is there was delivered to each consumer that wants it, and again unless a client acked it.
     fn check_everything_came(&mut self) -> Verdict {
         let model = &self.clients.model;
-        let wall = self.node.clocks().wall;
+        let wall = self.node.latest_wall();
         for ((name, consumer), c) in model.live_consumers() {
             let Some(stream) = model.streams.get(name) else { continue };
             for (seq, id) in stream.seen() {
@@ -352,9 +404,9 @@ impl Run {
         Ok(())
     }
 
-    fn ask(&mut self, kind: Kind) {
+    fn ask(&mut self, kind: Kind) -> Option<OpId> {
         let core = CoreId(self.random.below(self.node.cores.len() as u64) as u16);
-        self.clients.ask(&mut self.node, core, kind);
+        self.clients.ask(&mut self.node, core, kind)
     }
 
     /// Until every operation has its answer.

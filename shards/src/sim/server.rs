@@ -86,9 +86,9 @@ impl SimServer {
         self.table.values().find(|(_, n, known)| n == name && known.is_some()).and_then(|(_, _, k)| k.clone())
     }
 
-    /// The group of this stream, which may have left the table.
+    /// The group of the last stream of this name, which may have left the table.
     pub fn group_of(&self, name: &str) -> Option<GroupId> {
-        self.table.iter().find(|(_, (_, n, _))| n == name).map(|(group, _)| *group)
+        self.table.iter().rev().find(|(_, (_, n, _))| n == name).map(|(group, _)| *group)
     }
 
     /// A client's batch.

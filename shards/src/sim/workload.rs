@@ -18,6 +18,8 @@ pub struct Workload {
     /// Streams and consumers with a number in their name, so far.
     extras: u64,
     has_age: bool,
+    /// Most of what clients do concerns the catalog.
+    pub is_busy_with_streams: bool,
 }
 
 /// Operations that may wait for an answer.
@@ -26,7 +28,7 @@ const WAITING_MAX: usize = 40;
 impl Workload {
     pub fn new(mut random: Random) -> Self {
         let has_age = random.percent(40);
-        Workload { random, extras: 0, has_age }
+        Workload { random, extras: 0, has_age, is_busy_with_streams: false }
     }
 
     /// The streams of every run.
@@ -77,7 +79,9 @@ impl Workload {
         if clients.model.waiting().count() >= WAITING_MAX {
             return false;
         }
-        let kind = match self.random.below(100) {
+        let choice =
+            if self.is_busy_with_streams && self.random.percent(40) { 90 } else { self.random.below(100) };
+        let kind = match choice {
             0..45 => self.publish(clients),
             45..55 => self.fetch(clients),
             55..78 => self.ack(clients),
@@ -244,6 +248,8 @@ impl Workload {
     fn change_stream(&mut self, clients: &Clients) -> Option<Kind> {
         let extra =
             clients.model.live_streams().map(|(name, _)| name.clone()).find(|name| name.starts_with("EXTRA"));
+        let mut failed = clients.model.unsettled_streams().filter(|(_, stream)| stream.is_uncreated());
+        let failed = failed.next().map(|(_, stream)| Box::new(stream.config.clone()));
         match (extra, self.random.below(3)) {
             (Some(stream), 0) => Some(Kind::StreamDelete { stream }),
             (Some(name), 1) => {
@@ -256,6 +262,7 @@ impl Workload {
                 config.description = format!("changed by {}", clients.next_op());
                 Some(Kind::StreamUpdate(Box::new(config)))
             }
+            (None, 0) if failed.is_some() => failed.map(Kind::StreamCreate),
             _ => {
                 self.extras += 1;
                 let mut config = stream(&format!("EXTRA{}", self.extras));

@@ -38,6 +38,8 @@ pub struct Model {
     pub life: u64,
     /// Bits were flipped below what is acked: what is missing must be reported, what is there must be right.
     pub is_damaged: bool,
+    /// The wall clock was set by more than the duplicate window.
+    pub is_far_off: bool,
 }
 
 impl Model {
@@ -45,6 +47,9 @@ impl Model {
         self.life = life;
         self.ends_of_lives.push(self.event);
         assert_eq!(self.ends_of_lives.len() as u64, life, "lives are counted from 1");
+        for stream in self.streams.values_mut() {
+            stream.is_half_done = false;
+        }
         for stream in self.streams.values_mut().filter(|s| s.is_memory()) {
             stream.forget_messages();
         }
@@ -73,7 +78,13 @@ impl Model {
                 }
             }
             Kind::StreamCreate(config) => {
-                self.streams.insert(config.name.clone(), StreamModel::new((**config).clone()));
+                self.consumers.retain(|(stream, _), _| *stream != config.name);
+                match self.streams.get_mut(&config.name).filter(|stream| stream.is_uncreated()) {
+                    Some(again) => again.created = Certainty::Maybe,
+                    None => {
+                        self.streams.insert(config.name.clone(), StreamModel::new((**config).clone()));
+                    }
+                }
             }
             Kind::StreamUpdate(config) => {
                 if let Some(stream) = self.streams.get_mut(&config.name) {
@@ -132,6 +143,22 @@ impl Model {
     /// Streams that exist for certain, as far as clients know.
     pub fn live_streams(&self) -> impl Iterator<Item = (&String, &StreamModel)> {
         self.streams.iter().filter(|(_, s)| s.created == Certainty::Yes && s.deleted == Certainty::No)
+    }
+
+    /// Streams of the catalog's workload of which nobody knows whether they exist, or that were refused, and about which no
+    /// answer is due.
+    pub fn unsettled_streams(&self) -> impl Iterator<Item = (&String, &StreamModel)> {
+        let is_unsettled = |s: &StreamModel| s.created != Certainty::Yes || s.deleted == Certainty::Maybe;
+        let is_asked = |name: &str| {
+            self.waiting().any(|(_, op)| match &op.kind {
+                Kind::StreamCreate(config) | Kind::StreamUpdate(config) => config.name == name,
+                Kind::StreamDelete { stream } => stream == name,
+                _ => false,
+            })
+        };
+        let unsettled =
+            self.streams.iter().filter(move |(name, s)| name.starts_with("EXTRA") && is_unsettled(s));
+        unsettled.filter(move |(name, _)| !is_asked(name))
     }
 
     /// Consumers that exist for certain on streams that do.
@@ -218,7 +245,7 @@ impl Model {
             return Err(format!("operation {id} has no message id and is answered as a duplicate"));
         };
         let Some(stream) = self.streams.get_mut(&publish.stream) else { return Ok(()) };
-        stream.duplicate_told(seq, msg_id)
+        if self.is_far_off { Ok(()) } else { stream.duplicate_told(seq, msg_id) }
     }
 
     /// What a publish expected must have been so.

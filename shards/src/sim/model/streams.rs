@@ -15,6 +15,8 @@ pub struct StreamModel {
     configs: Vec<StreamConfig>,
     /// Updates that were asked for since the last one that was confirmed.
     pub maybe: Vec<StreamConfig>,
+    /// The node has said that the next start may complete an update.
+    pub is_half_done: bool,
     pub created: Certainty,
     pub deleted: Certainty,
     /// What was seen at each sequence, and the event of the first time.
@@ -35,6 +37,7 @@ impl StreamModel {
             configs: vec![config.clone()],
             config,
             maybe: Vec::new(),
+            is_half_done: false,
             created: Certainty::Maybe,
             deleted: Certainty::No,
             seqs: BTreeMap::new(),
@@ -45,6 +48,11 @@ impl StreamModel {
             duplicates: BTreeMap::new(),
             by_msg_id: BTreeMap::new(),
         }
+    }
+
+    /// It was asked for, and nobody has said that it is there.
+    pub fn is_uncreated(&self) -> bool {
+        self.created != Certainty::Yes && self.deleted == Certainty::No
     }
 
     pub fn is_memory(&self) -> bool {
