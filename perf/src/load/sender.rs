@@ -59,8 +59,8 @@ impl<'a> Sender<'a> {
 
     /// Messages that may start now.
     pub fn room(&self) -> u64 {
-        let fan = self.plan.fan();
-        let delivered = if fan > 0 { self.shared.delivered(self.index) / fan } else { self.started };
+        let delivered =
+            self.shared.delivered(self.index).checked_div(self.plan.fan()).unwrap_or(self.started);
         let undelivered = self.started - delivered.min(self.started);
         let under_way = undelivered.max(self.slots.len() as u64);
         self.under_way_max.saturating_sub(under_way).min(self.share - self.started)
