@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "the judge measures time")]
 
 pub mod address;
+pub mod compare;
 pub mod document;
 pub mod failure;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub mod terminal;
 pub mod toml_file;
 pub mod units;
 pub mod values;
+pub mod verbs;
 pub mod watch;
 pub mod workload;
 

@@ -55,7 +55,7 @@ pub fn nanoseconds(nanoseconds: f64) -> String {
 pub fn number(value: f64) -> String {
     match value {
         v if !v.is_finite() => "–".into(),
-        v if v == 0.0 => "0".into(),
+        0.0 => "0".into(),
         v if v.abs() < 999.5 && v.fract() != 0.0 => three_digits(v),
         v => grouped(v),
     }
@@ -63,7 +63,12 @@ pub fn number(value: f64) -> String {
 
 /// A ratio with three digits and its sign: `12.3 ×`.
 pub fn ratio(value: f64) -> String {
-    format!("{} ×", number(value))
+    format!("{} ×", factor(value))
+}
+
+/// A ratio with three digits: `2.00`, `12.3`, `1,234`.
+pub fn factor(value: f64) -> String {
+    if value.abs() < 999.5 { three_digits(value) } else { grouped(value) }
 }
 
 fn three_digits(value: f64) -> String {

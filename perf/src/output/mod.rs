@@ -69,14 +69,23 @@ impl Flags {
         [&self.json, &self.markdown].into_iter().flatten().any(|path| is_standard(path))
     }
 
-    /// Shows the text and writes the files. Errors: Machine, with the file that cannot be written.
-    pub fn write(&self, artifact: &Artifact<'_>, provenance: &Provenance) -> Result<(), Failure> {
-        let document = artifact.document;
-        let text = document.text();
+    /// Shows what people read.
+    pub fn show(&self, text: &str) {
         match self.takes_standard_output() {
             true => eprint!("{text}"),
             false => print!("{text}"),
         }
+    }
+
+    /// Whether anything is to be written.
+    pub fn wants_anything(&self) -> bool {
+        let files = [&self.json, &self.hgrm, &self.html, &self.markdown, &self.results];
+        files.into_iter().any(|file| file.is_some())
+    }
+
+    /// Writes every form that was asked for. Errors: Machine, with the file that cannot be written.
+    pub fn write(&self, artifact: &Artifact<'_>, provenance: &Provenance) -> Result<(), Failure> {
+        let document = artifact.document;
         if let Some(path) = &self.json {
             let whole = json!({ "title": document.title, "provenance": provenance, "result": artifact.json });
             put(path, &format!("{whole:#}\n"))?;

@@ -1,5 +1,5 @@
 //! Plots as inline SVG: lines over an axis, and rows of bars or dots with intervals. Colours are classes of the page's style.
-//! May import: units.
+//! May import: nothing.
 //! Must not know: pages, results.
 
 mod lines;

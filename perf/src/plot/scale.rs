@@ -1,7 +1,5 @@
 //! From a value to a place on an axis, and where an axis has its ticks.
 
-use crate::units;
-
 #[derive(Clone, Debug)]
 pub struct Axis {
     pub label: String,
@@ -116,7 +114,7 @@ impl Range {
             Unit::Nanoseconds if value >= 999.5 => format!("{} µs", trimmed(value / 1e3)),
             Unit::Nanoseconds => format!("{} ns", trimmed(value)),
             Unit::Percent => format!("{} %", trimmed(value * 100.0)),
-            Unit::Times => units::ratio(value),
+            Unit::Times => format!("{} ×", trimmed(value)),
         }
     }
 }

@@ -113,7 +113,8 @@ fn sentence(result: &KneeResult) -> String {
     found + &ended
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
+/// As it stands in a table.
+pub fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Holds => "held",
         Outcome::Fails => "failed",

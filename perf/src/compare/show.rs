@@ -1,0 +1,262 @@
+//! A comparison as a document. What an ack means stands beside every figure.
+
+use super::plan::Plan;
+use super::rounds::{LoadRuns, Rounds, ServerRuns};
+use crate::document::{Document, Section, Table};
+use crate::failure::Failure;
+use crate::measured::{Measured, histogram};
+use crate::plot::{Axis, Plot, Row, Rows, Scale, Style, Unit};
+use crate::statistics::{Method, Ratio, Spread};
+use crate::{runs, units};
+use hdrhistogram::Histogram;
+
+/// A figure of a run, nanoseconds or a rate; None where it is not known.
+type Figure = fn(&Measured) -> Option<f64>;
+
+const RATE: Figure = |measured| Some(measured.rate());
+const P50: Figure = |measured| latency(measured, 0.5);
+const P99: Figure = |measured| latency(measured, 0.99);
+const P999: Figure = |measured| latency(measured, 0.999);
+const CPU: Figure = |measured| measured.server_cpu_ns_per_operation;
+const FLUSHES: Figure = |measured| measured.device.as_ref().map(|device| device.flushes_per_second);
+
+/// What is shown where there is no figure.
+const NONE: &str = "–";
+
+pub fn document(plan: &Plan, rounds: &Rounds) -> Document {
+    let mut sections = vec![overview(plan, rounds), ratios(plan, rounds)];
+    sections.extend(rounds.loads.iter().map(|load| section(plan, load)));
+    let verdict =
+        rounds.interrupted.then(|| ("Interrupted: these are the rounds until then.".to_owned(), false));
+    Document { title: plan.title.clone(), verdict, sections }
+}
+
+/// Latencies of all rounds of a server together.
+pub fn merged(server: &ServerRuns) -> Histogram<u64> {
+    let mut all = histogram();
+    for run in server.valid() {
+        all.add(&run.measured.latency).expect("histograms of runs have the same bounds");
+    }
+    all
+}
+
+fn overview(plan: &Plan, rounds: &Rounds) -> Section {
+    let first = &plan.servers[0].name;
+    let ratio_head = format!("{first} against it");
+    let mut table = Table::new([
+        "Load",
+        "Server",
+        "Acks",
+        "Rate/s",
+        "p50",
+        "p99",
+        "CPU per operation",
+        ratio_head.as_str(),
+    ]);
+    let mut rows = Vec::new();
+    for load in &rounds.loads {
+        for (n, (server, side)) in plan.servers.iter().zip(&load.servers).enumerate() {
+            let ratio = (n > 0).then(|| ratio(&load.servers[0], side, RATE)).flatten();
+            table.row([
+                load.name.clone(),
+                server.name.clone(),
+                durability(plan, n, side),
+                count(side, RATE),
+                time(side, P50),
+                time(side, P99),
+                time(side, CPU),
+                ratio_text(ratio),
+            ]);
+            rows.extend(ratio.map(|ratio| Row {
+                label: match plan.servers.len() {
+                    2 => load.name.clone(),
+                    _ => format!("{}, {}", load.name, server.name),
+                },
+                text: units::ratio(ratio.median),
+                value: ratio.median,
+                low: ratio.low,
+                high: ratio.high,
+                colour: n - 1,
+            }));
+        }
+    }
+    let against = match &plan.servers[..] {
+        [_, other] => format!("against {}", other.name),
+        _ => "against the others".into(),
+    };
+    let plot = Plot::Rows(Rows {
+        title: format!("Rate of {first} {against}: how many times as much, with intervals"),
+        axis: Axis { label: "times as much".into(), scale: Scale::Log, unit: Unit::Times },
+        style: Style::Dots,
+        reference: Some(1.0),
+        rows,
+    });
+    Section { table: Some(table), notes: notes(plan, rounds), plots: vec![plot], ..Section::new("All loads") }
+}
+
+fn notes(plan: &Plan, rounds: &Rounds) -> Vec<String> {
+    let mut notes = vec![format!(
+        "Medians of {} rounds in which the servers took turns; one server at a time, each run on a new server and directory \
+         where the comparison starts it.",
+        plan.rounds
+    )];
+    let sides = || rounds.loads.iter().flat_map(|load| load.servers.iter().map(move |side| (load, side)));
+    let mut methods: Vec<Method> = Vec::new();
+    for load in &rounds.loads {
+        for side in &load.servers[1..] {
+            if let Some(ratio) = ratio(&load.servers[0], side, RATE)
+                && !methods.contains(&ratio.method)
+            {
+                methods.push(ratio.method);
+            }
+        }
+    }
+    notes.extend(methods.into_iter().map(|method| method.sentence().to_owned()));
+    let repeated: u32 = sides().map(|(_, side)| side.repeated).sum();
+    if repeated > 0 {
+        notes.push(format!("{repeated} runs were disturbed or had a late generator and were done again."));
+    }
+    let disturbed =
+        sides().flat_map(|(_, side)| side.runs.iter().flatten()).filter(|run| run.disturbed).count();
+    if disturbed > 0 {
+        notes.push(format!(
+            "{disturbed} runs stayed disturbed: other processes used more than {} cores. Their figures are in the table.",
+            plan.disturbance_max
+        ));
+    }
+    let late = sides().flat_map(|(_, side)| side.runs.iter().flatten()).count()
+        - sides().map(|(_, side)| side.valid().count()).sum::<usize>();
+    if late > 0 {
+        notes
+            .push(format!("{late} runs were invalid, because the generator was late; they have no figures."));
+    }
+    for load in &rounds.loads {
+        for (server, side) in plan.servers.iter().zip(&load.servers) {
+            if let Some(failure) = side.failure.as_ref().filter(|failure| **failure != Failure::Interrupted) {
+                notes.push(format!("{} on {}: {failure}.", server.name, load.name));
+            }
+        }
+    }
+    notes
+}
+
+fn ratios(plan: &Plan, rounds: &Rounds) -> Section {
+    let mut table = Table::new(["Load", "Against", "Acks there", "Rate", "p50", "p99", "CPU per operation"]);
+    for load in &rounds.loads {
+        for (n, side) in load.servers.iter().enumerate().skip(1) {
+            let of = |figure| ratio_text(ratio(&load.servers[0], side, figure));
+            let (name, acks) = (plan.servers[n].name.clone(), durability(plan, n, side));
+            table.row([load.name.clone(), name, acks, of(RATE), of(P50), of(P99), of(CPU)]);
+        }
+    }
+    let heading = format!("{} as a multiple of the others, with intervals", plan.servers[0].name);
+    Section { table: Some(table), ..Section::new(heading) }
+}
+
+fn section(plan: &Plan, load: &LoadRuns) -> Section {
+    let mut table = Table::new([
+        "Server",
+        "Acks",
+        "Rate/s",
+        "Lowest",
+        "Highest",
+        "p50",
+        "p99",
+        "p99.9",
+        "Server cores",
+        "Flushes/s",
+        "Retransmits",
+        "Window probes",
+        "Rounds",
+    ]);
+    let mut bars = Vec::new();
+    let mut lines = Vec::new();
+    for (n, (server, side)) in plan.servers.iter().zip(&load.servers).enumerate() {
+        let spread = spread(side, RATE);
+        let rate =
+            |of: fn(Spread) -> f64| spread.map_or(NONE.into(), |spread| units::number(of(spread).round()));
+        let sum = |of: fn(&Measured) -> u64| match side.valid().count() {
+            0 => NONE.into(),
+            _ => units::number(side.valid().map(|run| of(&run.measured)).sum::<u64>() as f64),
+        };
+        table.row([
+            server.name.clone(),
+            durability(plan, n, side),
+            rate(|spread| spread.median),
+            rate(|spread| spread.min),
+            rate(|spread| spread.max),
+            time(side, P50),
+            time(side, P99),
+            time(side, P999),
+            self::spread(side, |measured| measured.server_cores)
+                .map_or(NONE.into(), |spread| format!("{:.2}", spread.median)),
+            count(side, FLUSHES),
+            sum(|measured| measured.network.retransmits),
+            sum(|measured| measured.network.window_probes),
+            format!("{} of {}", side.valid().count(), side.runs.len()),
+        ]);
+        bars.extend(spread.map(|spread| Row {
+            label: server.name.clone(),
+            text: format!("{}/s", units::number(spread.median.round())),
+            value: spread.median,
+            low: spread.min,
+            high: spread.max,
+            colour: n,
+        }));
+        lines.push((server.name.clone(), merged(side)));
+    }
+    let bars = Plot::Rows(Rows {
+        title: "Operations per second: median, lowest and highest round".into(),
+        axis: Axis { label: "operations per second".into(), scale: Scale::Linear, unit: Unit::Plain },
+        style: Style::Bars,
+        reference: None,
+        rows: bars,
+    });
+    let lines: Vec<(String, &Histogram<u64>)> = lines.iter().map(|(name, all)| (name.clone(), all)).collect();
+    Section {
+        table: Some(table),
+        notes: vec![load.workload.to_string()],
+        plots: vec![bars, runs::percentile_plot(&lines)],
+        ..Section::new(load.name.clone())
+    }
+}
+
+/// Told by the plan, or by the server itself in its first run.
+fn durability(plan: &Plan, server: usize, side: &ServerRuns) -> String {
+    let told = plan.servers[server].durability.clone();
+    let found = || side.runs.iter().flatten().map(|run| run.measured.server.durability.clone()).next();
+    told.or_else(found).unwrap_or_else(|| "unknown".into())
+}
+
+fn latency(measured: &Measured, share: f64) -> Option<f64> {
+    (!measured.latency.is_empty()).then(|| measured.latency.value_at_quantile(share) as f64)
+}
+
+fn spread(side: &ServerRuns, figure: Figure) -> Option<Spread> {
+    let values: Vec<f64> = side.values(figure).into_iter().filter(|value| value.is_finite()).collect();
+    Spread::of(&values)
+}
+
+fn ratio(first: &ServerRuns, other: &ServerRuns, figure: Figure) -> Option<Ratio> {
+    Ratio::of(&first.values(figure), &other.values(figure))
+}
+
+fn ratio_text(ratio: Option<Ratio>) -> String {
+    let text = |ratio: Ratio| {
+        let (low, high) = (units::factor(ratio.low), units::factor(ratio.high));
+        format!("{} ({low}–{high})", units::ratio(ratio.median))
+    };
+    ratio.map_or(NONE.into(), text)
+}
+
+fn time(side: &ServerRuns, figure: Figure) -> String {
+    spread(side, figure).map_or(NONE.into(), |spread| units::nanoseconds(spread.median))
+}
+
+fn count(side: &ServerRuns, figure: Figure) -> String {
+    spread(side, figure).map_or(NONE.into(), |spread| units::number(spread.median.round()))
+}
+
+#[cfg(test)]
+#[path = "show_test.rs"]
+mod tests;
