@@ -59,8 +59,9 @@ def measure(pid, port, options):
     first = connect(port)
     # What the first connection and the first stream cost once is not theirs.
     started = memory(pid)
-    create_streams(first, "WARM", max(options.streams, options.executors))
+    create_streams(first, "WARM", options.executors)
     fill_caches(first, options.executors)
+    create_streams(first, "FIRST", options.streams)
     time.sleep(2)
     start = memory(pid)
     print(f"started: {started >> 10} KiB, with full caches: {start >> 10} KiB")
