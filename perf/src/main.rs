@@ -36,3 +36,14 @@ fn main() -> ExitCode {
         Command::Compare(compare) => compare.run(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_of_every_subcommand_get_along() {
+        Command::command().debug_assert();
+    }
+}

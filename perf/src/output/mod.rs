@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// The forms that were asked for.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[group(id = "outputs")]
 pub struct Flags {
     /// Write everything as JSON; "-": to standard output
     #[arg(long, value_name = "FILE")]
