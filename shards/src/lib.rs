@@ -13,6 +13,7 @@ pub mod encoding;
 pub mod go_duration;
 pub mod hashing;
 pub mod headers;
+pub mod histogram;
 pub mod ids;
 pub mod limits;
 pub mod rejection;
