@@ -9,6 +9,7 @@ use crate::time::{Instant, Now, WallTime};
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ pub trait Engine {
     /// One turn: takes what is in the surroundings, reads the sockets of `ready` and those that it could not read to the
     /// end before, decides, submits, writes.
     fn turn(&mut self, now: Now, ready: &[Ready], around: &mut Surroundings<Self::Message>) -> Next;
+
+    /// The turn has ended: what it wrote is with the operating system. Called before the next one, with the clock as it is then.
+    fn handle_turn_end(&mut self, now: Now);
 
     /// Whether something waits outside the surroundings (letters from threads). Ringing the core's bell comes after.
     fn has_letters(&mut self) -> bool;
@@ -68,6 +72,7 @@ pub async fn run<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message
             is_due |= query(around, &mut ready)?;
         }
         now = clock.now();
+        engine.handle_turn_end(now);
         is_due |=
             next.deadline.is_some_and(|deadline| deadline <= now.monotonic) || has_input(engine, around);
         if is_due && !must_pass {
@@ -139,13 +144,17 @@ async fn wait<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>, 
 
 /// Reads both clocks of a turn.
 struct Clock {
+    /// The same for all cores, so that a time means the same on each.
     start: std::time::Instant,
 }
+
+/// Zero of the monotonic clock.
+static START: OnceLock<std::time::Instant> = OnceLock::new();
 
 impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one clock of a core")]
     fn start() -> Clock {
-        Clock { start: std::time::Instant::now() }
+        Clock { start: *START.get_or_init(std::time::Instant::now) }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one clock of a core")]

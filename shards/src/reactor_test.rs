@@ -73,6 +73,8 @@ impl Engine for Echo {
         Next { at_once: false, deadline: self.deadline, stop }
     }
 
+    fn handle_turn_end(&mut self, _: Now) {}
+
     fn has_letters(&mut self) -> bool {
         !self.letters.is_empty()
     }
@@ -290,6 +292,8 @@ impl Engine for Acker {
         }
         Next { at_once: false, deadline: None, stop }
     }
+
+    fn handle_turn_end(&mut self, _: Now) {}
 
     fn has_letters(&mut self) -> bool {
         !self.letters.is_empty()

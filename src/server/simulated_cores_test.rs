@@ -249,8 +249,8 @@ impl Cores {
 
     /// A shard of `core` stores the batch and acknowledges it at once, with the numbers of all it has seen.
     fn serve(&mut self, core: usize, batch: Box<Batch>) {
-        let mut acks =
-            PubAcks { account: batch.account, stream_len: 1, bytes: b"S".to_vec(), acks: Vec::new() };
+        let mut acks = PubAcks::default();
+        acks.start(batch.account, b"S");
         for item in &batch.items {
             let chunk = &batch.chunks[item.chunk as usize];
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

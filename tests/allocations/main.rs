@@ -205,8 +205,8 @@ fn publishes(subject: &str, inbox: &str) -> Vec<u8> {
 }
 
 fn pub_acks(batch: &Batch) -> PubAcks {
-    let mut acks =
-        PubAcks { account: batch.account, stream_len: 6, bytes: b"ORDERS".to_vec(), acks: Vec::new() };
+    let mut acks = PubAcks::default();
+    acks.start(batch.account, b"ORDERS");
     for (n, item) in batch.items.iter().enumerate() {
         acks.bytes.extend_from_slice(item.reply.of(&batch.chunks[item.chunk as usize]));
         let (slot, generation) = (item.origin.slot, item.origin.generation);

@@ -13,6 +13,7 @@ use super::segments::{Segment, Segments};
 use super::state::{Activity, Admission, Figures, NoRoom, ReadDone, StorageError};
 use super::sync::SyncState;
 use super::tail::Tail;
+use super::timings::Timings;
 use super::writer::Writer;
 use crate::ids::{EntryIndex, EntryPlace, GroupId, Position, Term};
 use crate::limits::{BACKLOG_LEN_MAX, CHECKPOINT_PIECE_LEN, READ_LEN_MAX, UNSYNCED_LEN_MAX, WRITES_OUT_MAX};
@@ -45,6 +46,7 @@ pub struct Log {
     appended: u64,
     writes: u64,
     syncs: u64,
+    timings: Timings,
     /// Body of an item of a checkpoint, kept for its memory.
     scratch: Vec<u8>,
 }
@@ -88,6 +90,7 @@ impl Log {
             appended: 0,
             writes: 0,
             syncs: 0,
+            timings: Timings::default(),
             scratch: Vec::new(),
             options,
         }
@@ -115,6 +118,7 @@ impl Log {
             builder.finish()
         })?;
         self.checkpoints.note_entry(len);
+        self.writer.note_messages(start.messages);
         Ok(place)
     }
 
@@ -124,6 +128,11 @@ impl Log {
             return self.sync.written();
         }
         self.sync.committed()
+    }
+
+    /// Everything below is written.
+    pub fn written(&self) -> Position {
+        self.sync.written()
     }
 
     /// Everything below is synced.
@@ -182,11 +191,13 @@ impl Log {
             if failed {
                 self.state = State::Poisoned;
                 self.checkpoints.abandon();
-            } else if self.writer.written(token) {
+            } else if let Some(since) = self.writer.written(token) {
                 self.writes += 1;
+                self.timings.write.record(now.0.saturating_sub(since.0), 1);
                 self.note_written(now);
-            } else if self.sync.finish(token) {
+            } else if let Some(since) = self.sync.finish(token) {
                 self.syncs += 1;
+                self.timings.sync.record(now.0.saturating_sub(since.0), 1);
                 self.synced_at = now;
                 self.complete_checkpoint(now);
             }
@@ -340,6 +351,11 @@ impl Log {
         }
     }
 
+    /// What the disk took since the start.
+    pub fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
     pub fn figures(&self) -> Figures {
         let (segments_used, segments_free) = self.segments.counts();
         Figures {
@@ -455,6 +471,9 @@ impl Log {
     /// Moves `written` over everything that is written without a hole.
     fn note_written(&mut self, now: Instant) {
         while let Some(write) = self.writer.pop_written() {
+            if write.has_content {
+                self.timings.write_messages.record(u64::from(write.messages), 1);
+            }
             let wants_sync = write.has_content || self.state != State::Open;
             self.sync.advance(now, write.file, write.end(), write.data.len() as u64, wants_sync);
             self.tail.add(write, &mut self.writer.pool);

@@ -1,5 +1,5 @@
 //! The log of a shard as decisions: what the next write holds, what a sync covers, what recovery keeps.
-//! May import: ids, time, limits, encoding, record.
+//! May import: ids, time, limits, encoding, histogram, record.
 //! Must not know: what an entry's changes mean, how a disk is driven.
 
 pub mod buffer;
@@ -17,12 +17,14 @@ mod segments;
 mod state;
 mod sync;
 mod tail;
+mod timings;
 mod writer;
 
 pub use live::Log;
 pub use options::{LogOptions, SyncPolicy};
 pub use recovery::{OpenError, RecoveredItem, Recovery, RecoveryReport};
 pub use state::{Activity, Admission, Figures, NoRoom, ReadDone, StorageError};
+pub use timings::Timings;
 
 /// Takes the next of a row of numbers.
 fn next(number: &mut u64) -> u64 {

@@ -134,9 +134,9 @@ impl SyncState {
         self.files.iter().map(|&(file, _)| file).collect()
     }
 
-    /// The sync with this token has ended well. False: it is none of ours.
-    pub fn finish(&mut self, token: u64) -> bool {
-        let Some(out) = self.out.filter(|out| out.token == token) else { return false };
+    /// The sync with this token has ended well: since when it was out. None: it is none of ours.
+    pub fn finish(&mut self, token: u64) -> Option<Instant> {
+        let out = self.out.filter(|out| out.token == token)?;
         self.out = None;
         assert!(
             out.target >= self.synced && out.target <= self.written,
@@ -145,7 +145,7 @@ impl SyncState {
         self.synced = out.target;
         self.synced_len = out.target_len;
         self.files.retain(|&(_, end)| end > out.target);
-        true
+        Some(out.since)
     }
 
     /// Whether the sync that is out has this token.
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(state.due(), Some(Instant(5)));
         state.start(Instant(5), 1);
         assert_eq!(state.committed(), Position(0));
-        assert!(state.finish(1));
+        assert_eq!(state.finish(1), Some(Instant(5)));
         assert_eq!(state.committed(), Position(4096));
         assert_eq!(state.due(), None);
     }

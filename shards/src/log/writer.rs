@@ -43,6 +43,7 @@ struct Building {
     buffer: Rc<AlignedBuffer>,
     used: usize,
     items: u32,
+    messages: u32,
 }
 
 /// A sealed write.
@@ -57,6 +58,8 @@ pub(super) struct PendingWrite {
     pub used: usize,
     /// Whether it holds more than a mark.
     pub has_content: bool,
+    /// Messages in its entries.
+    pub messages: u32,
     state: WriteState,
 }
 
@@ -173,7 +176,8 @@ impl Writer {
                 return Err(SegmentFull);
             }
             let buffer = self.pool.take(BufferPool::size_for((len as usize).max(self.typical_len)));
-            self.building = Some(Building { start: self.next, buffer, used: ENVELOPE_LEN, items: 0 });
+            self.building =
+                Some(Building { start: self.next, buffer, used: ENVELOPE_LEN, items: 0, messages: 0 });
         }
         let building = self.building.as_mut().expect("a write is being filled");
         let (from, to) = (building.used, building.used + framed_len);
@@ -189,6 +193,13 @@ impl Writer {
         let bytes =
             Rc::get_mut(&mut building.buffer).expect("a buffer being filled is not shared").as_mut_slice();
         Ok(Reserved { write, position: Position(write.0 + from as u64), bytes: &mut bytes[from..to] })
+    }
+
+    /// The item reserved last holds so many messages.
+    pub fn note_messages(&mut self, messages: u32) {
+        if let Some(building) = &mut self.building {
+            building.messages += messages;
+        }
     }
 
     /// Length of a write that holds one item of `framed_len` bytes.
@@ -231,7 +242,7 @@ impl Writer {
         bytes[building.used..].fill(0);
         self.previous_checksum = envelope.encode(bytes);
         self.typical_len = len.min(WRITE_LEN_MAX);
-        self.push(building.start, building.buffer, building.used, building.items > 0);
+        self.push(building.start, building.buffer, building.used, building.items > 0, building.messages);
         self.last_mark = mark;
     }
 
@@ -244,7 +255,8 @@ impl Writer {
             return false;
         }
         let buffer = self.pool.take(BLOCK_LEN);
-        self.building = Some(Building { start: self.next, buffer, used: ENVELOPE_LEN, items: 0 });
+        self.building =
+            Some(Building { start: self.next, buffer, used: ENVELOPE_LEN, items: 0, messages: 0 });
         let typical_len = self.typical_len;
         self.seal_building(mark, flags);
         self.typical_len = typical_len;
@@ -261,7 +273,7 @@ impl Writer {
         self.last_mark = header.envelope.synced_mark;
         self.segment = segment;
         self.seal = Seal::of(&segment.identity);
-        self.push(segment.start, buffer, SEGMENT_HEADER_LEN, true);
+        self.push(segment.start, buffer, SEGMENT_HEADER_LEN, true, 0);
     }
 
     /// The header of a segment that follows the newest one, without checkpoints.
@@ -284,9 +296,17 @@ impl Writer {
         }
     }
 
-    fn push(&mut self, start: Position, data: Rc<AlignedBuffer>, used: usize, has_content: bool) {
+    fn push(
+        &mut self,
+        start: Position,
+        data: Rc<AlignedBuffer>,
+        used: usize,
+        has_content: bool,
+        messages: u32,
+    ) {
         let (file, offset) = (self.segment.file, start.0 - self.segment.start.0);
-        let write = PendingWrite { start, file, offset, data, used, has_content, state: WriteState::Waiting };
+        let state = WriteState::Waiting;
+        let write = PendingWrite { start, file, offset, data, used, has_content, messages, state };
         self.next = write.end();
         if has_content {
             self.content_end = self.next;
@@ -308,14 +328,15 @@ impl Writer {
         write
     }
 
-    /// The write with this token has ended well. False: it is none of ours.
-    pub fn written(&mut self, token: u64) -> bool {
+    /// The write with this token has ended well: since when it was at the disk. None: it is none of ours.
+    pub fn written(&mut self, token: u64) -> Option<Instant> {
         let ours =
             |write: &&mut PendingWrite| matches!(write.state, WriteState::Out { token: t, .. } if t == token);
-        let Some(write) = self.queue.iter_mut().find(ours) else { return false };
+        let write = self.queue.iter_mut().find(ours)?;
+        let WriteState::Out { since, .. } = write.state else { return None };
         write.state = WriteState::Written;
         self.out -= 1;
-        true
+        Some(since)
     }
 
     /// Whether a write with this token is at the disk.

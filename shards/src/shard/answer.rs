@@ -3,9 +3,10 @@
 use crate::ids::{AccountId, GroupId, Origin, Revision, ShardId, StreamSeq};
 use crate::rejection::Rejection;
 use crate::stream::config::StreamConfig;
-use crate::time::WallTime;
+use crate::time::{Instant, WallTime};
 use std::sync::Arc;
 
+pub use super::stages::ShardReport;
 pub use crate::consumer::info::{ConsumerInfo, SequenceInfo};
 pub use crate::stream::info::{StreamInfo, StreamState};
 pub use crate::subscribers::Advisory;
@@ -76,6 +77,7 @@ pub enum Answer {
     },
     ConsumerDeleted,
     Usage(Usage),
+    Report(Box<ShardReport>),
     /// A publish was refused; answered as a pub ack with `error` for the stream of this name.
     PublishRejected {
         stream: String,
@@ -99,6 +101,10 @@ pub struct PubAcks {
     /// The stream's name, then the reply subjects one after another.
     pub bytes: Vec<u8>,
     pub acks: Vec<PubAck>,
+    /// When the first of their messages was read, and when the sync that covers them had ended. 0: nothing was synced for them
+    /// (memory storage, duplicates).
+    pub read_at: Instant,
+    pub synced_at: Instant,
 }
 
 impl PubAcks {
@@ -108,6 +114,7 @@ impl PubAcks {
         self.stream_len = stream.len() as u32;
         self.bytes.clear();
         self.acks.clear();
+        (self.read_at, self.synced_at) = (Instant::default(), Instant::default());
         self.bytes.extend_from_slice(stream);
     }
 

@@ -14,7 +14,7 @@ use crate::stream::Stream;
 use crate::stream::config::Storage;
 use crate::stream::effects::Effects;
 use crate::stream::place::Place;
-use crate::time::Now;
+use crate::time::{Instant, Now};
 
 impl Engine {
     /// Applies what is committed. True if there was anything.
@@ -22,6 +22,10 @@ impl Engine {
         let committed = self.log.committed();
         let mut any = false;
         while let Some(entry) = self.in_flight.pop_front_if(|entry| entry.end <= committed) {
+            self.written = self.written.saturating_sub(1);
+            if entry.is_in_log() {
+                self.stages.note_committed(now.monotonic, &entry.stamps);
+            }
             self.commit_entry(now, entry, out);
             any = true;
         }
@@ -43,6 +47,7 @@ impl Engine {
     }
 
     fn commit_entry(&mut self, now: Now, entry: InFlight, out: &mut impl Outputs) {
+        let stamps = entry.is_in_log().then_some((entry.stamps.read, now.monotonic));
         let InFlight { group: id, index, place, memory, acks, after, .. } = entry;
         let Some(group) = self.groups.get_mut(&id) else {
             // The stream was deleted by an entry before this one. What asked for it is answered all the same.
@@ -86,14 +91,21 @@ impl Engine {
             }
             self.touch(id);
         }
-        self.send_acks(acks, out);
+        self.send_acks(acks, stamps.unwrap_or_default(), out);
         for after in after {
             self.perform(now, id, after, out);
         }
     }
 
-    fn send_acks(&mut self, mut lists: Vec<(CoreId, PubAcks)>, out: &mut impl Outputs) {
+    /// `stamps`: when the entry's messages were read, and synced.
+    fn send_acks(
+        &mut self,
+        mut lists: Vec<(CoreId, PubAcks)>,
+        stamps: (Instant, Instant),
+        out: &mut impl Outputs,
+    ) {
         for (core, acks) in &mut lists {
+            (acks.read_at, acks.synced_at) = stamps;
             out.pub_acks(*core, acks);
             self.keep_acks(std::mem::take(acks));
         }
@@ -174,6 +186,7 @@ impl Engine {
     /// The log has failed: nothing that is in flight will ever commit. Readers go on.
     fn fail(&mut self, now: Now, out: &mut impl Outputs) {
         self.has_failed = true;
+        self.written = 0;
         for entry in std::mem::take(&mut self.in_flight) {
             self.abandon(now, entry, out);
         }

@@ -9,6 +9,7 @@ use super::outputs::Outputs;
 use super::reads::Reads;
 use super::request::{Batch, ReplyTo, Request};
 use super::room::Room;
+use super::stages::{ShardReport, Stages};
 use super::stream_group::SlotIndex;
 use crate::clock::ClockWatch;
 use crate::hashing::HashMap;
@@ -38,6 +39,9 @@ pub(super) struct Engine {
     pub orphans: BTreeSet<GroupId>,
     /// Written entries in the order of the log.
     pub in_flight: VecDeque<InFlight>,
+    /// How many of them, from the front, are known to be written.
+    pub written: usize,
+    pub stages: Stages,
     /// Entries of streams with memory storage that rest on nothing: they commit in the same turn.
     pub immediate: VecDeque<InFlight>,
     /// Groups with something pending.
@@ -107,6 +111,8 @@ impl Engine {
             aside,
             orphans: BTreeSet::new(),
             in_flight: VecDeque::new(),
+            written: 0,
+            stages: Stages::default(),
             immediate: VecDeque::new(),
             dirty: Vec::new(),
             inbox: VecDeque::new(),
@@ -143,6 +149,16 @@ impl Engine {
         if let Some(read) = self.log.handle_disk(now.monotonic, done) {
             self.handle_read(now, read, out);
         }
+        let written = self.log.written();
+        while let Some(entry) = self.in_flight.get_mut(self.written).filter(|entry| entry.end <= written) {
+            entry.stamps.written = Some(now.monotonic);
+            self.written += 1;
+        }
+    }
+
+    /// What the shard tells about its pace.
+    pub fn report(&self) -> ShardReport {
+        ShardReport { shard: self.options.id, stages: self.stages.clone(), log: self.log.timings().clone() }
     }
 
     /// A request that is not hot.
@@ -157,6 +173,7 @@ impl Engine {
             Request::StreamDelete { name } => {
                 return self.handle_catalog(now, to, CatalogRequest::Delete { name }, out);
             }
+            Request::Report => return out.answer(&to, Answer::Report(Box::new(self.report()))),
             Request::Usage { account } => return out.answer(&to, Answer::Usage(self.usage(account))),
             Request::StreamInfo { group, .. }
             | Request::StreamPurge { group, .. }

@@ -206,7 +206,8 @@ impl Bench {
             payload: span(hot.payload),
         });
         let items = items.collect();
-        let batch = Batch { chunks: vec![Bytes::from(chunk)], items, ..Batch::default() };
+        let read_at = self.now.monotonic;
+        let batch = Batch { chunks: vec![Bytes::from(chunk)], items, read_at, ..Batch::default() };
         self.shard.handle_batch(self.now, Box::new(batch), &mut self.world);
     }
 

@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, PubAcks};
 use super::request::{ReplyTo, Request};
+use super::stages::Stamps;
 use super::stream_group::{SlotIndex, StreamGroup};
 use crate::ids::{AccountId, CoreId, EntryIndex, EntryPlace, GroupId, Origin, Position, StreamSeq};
 use crate::meta::change::CatalogChange;
@@ -115,10 +116,18 @@ pub(super) struct InFlight {
     pub end: Position,
     /// The entry itself, if it is one of a stream with memory storage and not in the log.
     pub memory: Option<Box<[u8]>>,
+    pub stamps: Stamps,
     pub acks: Vec<(CoreId, PubAcks)>,
     pub after: Vec<After>,
     /// Who waits for it has heard that the disk does not answer.
     pub is_told: bool,
+}
+
+impl InFlight {
+    /// Not so an entry of memory storage.
+    pub fn is_in_log(&self) -> bool {
+        self.memory.is_none()
+    }
 }
 
 impl Group {

@@ -16,6 +16,14 @@ use crate::stream::config::Storage;
 use crate::time::Now;
 
 impl Engine {
+    /// Counts what waits at the beginning of a turn.
+    pub fn note_waiting(&mut self) {
+        let waiting: usize = self.inbox.iter().map(|batch| batch.items.len()).sum();
+        if waiting > 0 {
+            self.stages.waiting_items.record((waiting - self.inbox_at) as u64, 1);
+        }
+    }
+
     /// Handles batches until none is left or the log is behind.
     pub fn handle_items(&mut self, now: Now, out: &mut impl Outputs) {
         while let Some(batch) = self.inbox.pop_front() {

@@ -22,6 +22,7 @@ mod reads;
 pub mod request;
 mod requests;
 pub mod room;
+pub mod stages;
 mod stall;
 mod stream_group;
 mod timers;
@@ -42,6 +43,7 @@ use opening::Opening;
 use outputs::Outputs;
 use request::{Batch, ReplyTo, Request, ShardInput};
 use room::Stored;
+use stages::ShardReport;
 use std::sync::Arc;
 
 /// What shards (and, for confirmations, cores) tell each other about the catalog. Each is safe to repeat.
@@ -199,6 +201,14 @@ impl Shard {
         }
     }
 
+    /// How long messages stay in each stage, and what the disk takes.
+    pub fn report(&self) -> ShardReport {
+        match &self.state {
+            State::Serving(engine) => engine.report(),
+            _ => ShardReport::default(),
+        }
+    }
+
     /// What the log is doing; recovery counts as nothing of it.
     pub fn activity(&self) -> Activity {
         match &self.state {
@@ -254,6 +264,7 @@ impl Shard {
         let State::Serving(engine) = &mut self.state else { return false };
         engine.run_timers(now, out);
         engine.serve_unread(now, out);
+        engine.note_waiting();
         let mut more = true;
         for _ in 0..ROUNDS_PER_POLL {
             let committed = engine.commit(now, out);
@@ -380,3 +391,5 @@ mod fixture_test;
 mod publish_test;
 #[cfg(test)]
 mod recovery_test;
+#[cfg(test)]
+mod stages_test;

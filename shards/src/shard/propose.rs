@@ -4,6 +4,7 @@ use super::engine::Engine;
 use super::group::{After, Group, InFlight, Machine, Pending, push_ack};
 use super::outputs::Outputs;
 use super::request::Batch;
+use super::stages::Stamps;
 use super::stream_group::StreamGroup;
 use crate::change::ChangeKind;
 use crate::encoding::Write;
@@ -173,7 +174,7 @@ impl Engine {
             let is_full = new_len > ENTRY_LEN_MAX || is_catalog || is_logged != run.is_logged;
             if run.changes > 0 && is_full {
                 run.to = at;
-                self.seal(id, &run, &mut pending, &bodies);
+                self.seal(now, id, &run, &mut pending, &bodies);
                 run = Run { from: at, ..Run::default() };
             }
             run.is_logged = is_logged;
@@ -188,7 +189,7 @@ impl Engine {
         }
         run.to = pending.len();
         if run.changes > 0 {
-            self.seal(id, &run, &mut pending, &bodies);
+            self.seal(now, id, &run, &mut pending, &bodies);
         } else {
             for p in pending.drain(run.from..) {
                 if let Pending::After(after) = p {
@@ -228,7 +229,7 @@ impl Engine {
     }
 
     /// Makes one entry of a run.
-    fn seal(&mut self, id: GroupId, run: &Run, pending: &mut [Pending], bodies: &[u8]) {
+    fn seal(&mut self, now: Now, id: GroupId, run: &Run, pending: &mut [Pending], bodies: &[u8]) {
         let Some(group) = self.groups.get_mut(&id) else { return };
         let index = group.next_index;
         let start = EntryStart {
@@ -284,13 +285,24 @@ impl Engine {
         let is_queued =
             run.is_logged || group.flying > 1 && self.in_flight.iter().any(|entry| entry.group == id);
         let end = if is_queued { group.end } else { Position(0) };
+        let stamps = self.stamps_of(now, run, pending);
         let (acks, after) = self.answers_of(id, run, pending);
-        let entry = InFlight { group: id, index, place, end, memory, acks, after, is_told: false };
+        let entry = InFlight { group: id, index, place, end, memory, stamps, acks, after, is_told: false };
         if is_queued {
             self.in_flight.push_back(entry);
         } else {
             self.immediate.push_back(entry);
         }
+    }
+
+    /// A run is admitted in this turn; its first message stands for when all were read.
+    fn stamps_of(&self, now: Now, run: &Run, pending: &[Pending]) -> Stamps {
+        let read = pending[run.from..run.to].iter().find_map(|p| match p {
+            Pending::Publish(p) => Some(batch_of(&self.batches, &self.inbox, p.batch).read_at),
+            _ => None,
+        });
+        let admitted = now.monotonic;
+        Stamps { messages: run.messages, read: read.unwrap_or(admitted), admitted, written: None }
     }
 
     /// The pub acks of a run, by core, and what else follows from it.
@@ -346,6 +358,7 @@ impl Engine {
             place: EntryPlace::default(),
             end: Position(0),
             memory: None,
+            stamps: Stamps::default(),
             acks,
             after,
             is_told: false,

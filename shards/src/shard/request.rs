@@ -5,6 +5,7 @@ use super::answer::PubAcks;
 use crate::consumer::config::{ConsumerConfig, CreateAction};
 use crate::ids::{AccountId, CoreId, GroupId, Origin};
 use crate::stream::config::StreamConfig;
+use crate::time::Instant;
 use bytes::Bytes;
 
 pub use crate::stream::select::{DirectGet, Selector};
@@ -64,6 +65,8 @@ pub struct Batch {
     pub credit_items: u64,
     /// Account of every item.
     pub account: AccountId,
+    /// When the first of its items was read, on the clock that all cores share.
+    pub read_at: Instant,
     pub chunks: Vec<Bytes>,
     pub items: Vec<Item>,
     /// Memory for pub acks that go back to the origin: what it is done with travels along. Empty: none.
@@ -167,4 +170,6 @@ pub enum Request {
     Usage {
         account: AccountId,
     },
+    /// How fast the shard is.
+    Report,
 }

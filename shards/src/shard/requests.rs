@@ -76,7 +76,8 @@ impl Engine {
             Request::StreamCreate { .. }
             | Request::StreamUpdate { .. }
             | Request::StreamDelete { .. }
-            | Request::Usage { .. } => {}
+            | Request::Usage { .. }
+            | Request::Report => {}
         }
     }
 

@@ -120,7 +120,7 @@ impl NewLife {
                 None
             }
             _ => {
-                if self.writer.written(token) {
+                if self.writer.written(token).is_some() {
                     while let Some(write) = self.writer.pop_written() {
                         self.tail.add(write, &mut self.writer.pool);
                     }
