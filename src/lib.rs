@@ -16,6 +16,7 @@ pub mod limits;
 #[cfg(feature = "uring")]
 pub mod listener;
 pub mod protocol;
+pub mod report;
 pub mod routing;
 pub mod server;
 pub mod server_log;

@@ -14,6 +14,9 @@ pub const API_GATHER_TIMEOUT: Duration = Duration::from_secs(4);
 /// Longest wait for the answer of one shard. Then: the request is answered with err_code 10008.
 pub const API_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Reports of one core that its shards have not answered yet. Full: further requests for one are not answered.
+pub const REPORTS_MAX: usize = 64;
+
 /// PINGs of one client that wait until every core has confirmed its interest. Full: the client is not read.
 pub const UNCONFIRMED_PINGS_MAX: u32 = 1024;
 

@@ -8,6 +8,7 @@ mod identity;
 mod lame_duck;
 mod machine;
 mod recovered;
+mod reports;
 mod signals;
 
 use crate::accounts::{Authorization, Secret, User};
@@ -125,7 +126,7 @@ fn serve(options: &Options, config_file: Option<&Path>, log: ServerLog) -> Resul
     };
     let cores = cores::start(&wiring, &sender)?;
     let Some(summary) = await_recovery(&notices, directory.shards().len(), log)? else {
-        return stop(cores, None, &notices, log);
+        return stop(cores, None, &notices, options, log);
     };
     summary.log(&directory, start.elapsed(), log);
     machine::explain_acks(&options.jetstream, &detected, log);
@@ -229,7 +230,7 @@ fn await_recovery(
                 signals::log(signal, log);
                 return Ok(None);
             }
-            Notice::Signal(_) | Notice::Clients(..) | Notice::Closed => {}
+            Notice::Signal(_) | Notice::Clients(..) | Notice::Closed | Notice::Report(_) => {}
         }
         if summary.settled && summary.shards == shards {
             return Ok(Some(summary));
@@ -255,9 +256,9 @@ fn await_end(
                         log.info("Entering lame duck mode, stop accepting new clients");
                         listener.stop();
                         lame_duck::run(&cores, notices, options, log)?;
-                        return stop(cores, None, notices, log);
+                        return stop(cores, None, notices, options, log);
                     }
-                    _ => return stop(cores, Some(listener), notices, log),
+                    _ => return stop(cores, Some(listener), notices, options, log),
                 }
             }
             Notice::Failed(reason) => return Err(Stopped(reason)),
@@ -271,6 +272,7 @@ fn stop(
     cores: Cores,
     listener: Option<Listener>,
     notices: &Receiver<Notice>,
+    options: &Options,
     log: ServerLog,
 ) -> Result<(), Stopped> {
     log.info("Initiating Shutdown...");
@@ -294,6 +296,9 @@ fn stop(
             Ok(_) => {}
             Err(_) => break,
         }
+    }
+    if options.report {
+        reports::print(&cores, notices, deadline);
     }
     cores.tell_all(|| Letter::End);
     let result = cores.join();

@@ -80,6 +80,8 @@ struct Switches {
     logtime: Option<bool>,
     #[arg(long = "logtime_utc", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     logtime_utc: Option<bool>,
+    #[arg(long = "report", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    report: Option<bool>,
     #[arg(long = "version", visible_alias = "v", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     version: Option<bool>,
     #[arg(long = "help", visible_alias = "h", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -161,6 +163,7 @@ impl Flags {
             }
             _ => return refuse("Cannot have a user/pass and token".into()),
         }
+        options.report = self.switches.report.unwrap_or(options.report);
         if let Some(list) = self.cores {
             options.cores = Some(parse_cores(&list).map_err(CliError::Refused)?);
         }
@@ -241,6 +244,7 @@ Server Options:
     -t                               Test configuration and exit
         --cores <list>               Cores to run on, such as 0,2-3 (default: all that may be used)
         --executors <number>         Executors to start (default: one per core)
+        --report                     At the end, tell on stderr what messages took in each stage
 
 Logging Options:
     -T, --logtime                    Timestamp log entries (default: true)

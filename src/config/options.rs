@@ -58,6 +58,8 @@ pub struct Options {
     pub executors: Option<usize>,
     /// Cores to run on, within the inherited affinity mask; None: all of the mask.
     pub cores: Option<Vec<usize>>,
+    /// At the end, tell on stderr what messages took in each stage.
+    pub report: bool,
 }
 
 /// Who may connect.
@@ -131,6 +133,7 @@ impl Default for Options {
             jetstream: JetStream::default(),
             executors: None,
             cores: None,
+            report: false,
         }
     }
 }

@@ -127,6 +127,7 @@ struct JetStreamTable {
 struct MillraceTable {
     executors: Option<usize>,
     cores: Option<Cores>,
+    report: Option<bool>,
     ack: Option<Ack>,
     unsynced_time_max: Option<DurationValue>,
     unsynced_bytes_max: Option<SizeValue>,
@@ -259,6 +260,7 @@ impl MillraceTable {
     fn apply(self, options: &mut Options) -> Result<(), Refusal> {
         options.executors = self.executors;
         options.cores = self.cores.map(|cores| cores.0);
+        set(&mut options.report, self.report);
         let relaxed = self.ack == Some(Ack::Written);
         if !relaxed && (self.unsynced_time_max.is_some() || self.unsynced_bytes_max.is_some()) {
             let keys = &["millrace.unsynced_time_max", "millrace.unsynced_bytes_max"];

@@ -1,4 +1,4 @@
-//! Which published subjects are for the broker itself: the JetStream API, acks and flow control.
+//! Which published subjects are for the broker itself: the JetStream API, acks, flow control, and requests for reports.
 
 use super::stream_table::{StreamEntry, StreamTable};
 use shards::ids::{AccountId, GroupId, ShardId};
@@ -25,6 +25,8 @@ pub enum Service {
     Ack(Home),
     /// The answer of a push client to a flow control request of a consumer of this stream.
     FlowControl(Home),
+    /// A request for the figures of every core.
+    Report,
 }
 
 impl From<&StreamEntry> for Home {
@@ -35,6 +37,9 @@ impl From<&StreamEntry> for Home {
 
 /// What a publish to `subject` means to the broker.
 pub fn classify(streams: &StreamTable, account: AccountId, subject: &[u8]) -> Service {
+    if subject == REPORT {
+        return Service::Report;
+    }
     let Some(rest) = subject.strip_prefix(b"$JS.") else { return Service::None };
     if let Some(rest) = rest.strip_prefix(b"API.") {
         return classify_api(streams, account, rest);
@@ -108,6 +113,10 @@ fn entry<'a>(streams: &'a StreamTable, account: AccountId, name: &[u8]) -> Optio
     streams.by_name(account, std::str::from_utf8(name).ok()?)
 }
 
+/// Asks every core for its report; named after what nats-server's system account answers (nats-server, server/events.go:
+/// `serverPingReqSubj`).
+const REPORT: &[u8] = b"$SYS.REQ.SERVER.PING.STAGES";
+
 /// What stands for the domain in reply subjects of a server without one.
 const NO_DOMAIN: &[u8] = b"_";
 
@@ -145,9 +154,16 @@ mod tests {
 
     #[test]
     fn an_ordinary_subject_is_nothing_to_the_broker() {
-        for subject in ["orders.eu", "$JS", "$JS.FOO", "$JSX.API.INFO", "$SYS.REQ.USER.INFO"] {
+        for subject in
+            ["orders.eu", "$SYS.REQ.SERVER.PING", "$JS", "$JS.FOO", "$JSX.API.INFO", "$SYS.REQ.USER.INFO"]
+        {
             assert_eq!(service(subject), Service::None, "{subject}");
         }
+    }
+
+    #[test]
+    fn a_request_for_reports_has_a_subject_of_its_own() {
+        assert_eq!(service("$SYS.REQ.SERVER.PING.STAGES"), Service::Report);
     }
 
     #[test]

@@ -48,6 +48,7 @@ impl Server {
     pub(super) fn publish_pub_acks(&mut self, acks: &PubAcks) {
         let mut text = std::mem::take(&mut self.pub_ack);
         let mut prefix = std::mem::take(&mut self.pub_ack_prefix);
+        self.reports.note_acks(acks);
         let (stream, mut replies) = acks.bytes.split_at(acks.stream_len as usize);
         prefix.clear();
         pub_ack::write_prefix(&mut prefix, stream);
@@ -80,6 +81,7 @@ impl Server {
                     self.settle();
                 }
             }
+            Answer::Report(report) => self.handle_shard_report(to, *report),
             answer => {
                 if let Some(response) = self.api.handle_answer(to.tag, answer) {
                     self.publish_own(to.account, &to.reply, &response.headers, &response.payload);

@@ -6,6 +6,7 @@ use crate::limits::QUEUE_HOPS_MAX;
 use crate::routing::mail::{CoreMail, MailMessage, Message};
 use crate::routing::peers::Peers;
 use crate::routing::route::{Member, RouteIndex};
+use crate::routing::service::Service;
 use shards::ids::CoreId;
 
 /// What became of a message.
@@ -86,6 +87,7 @@ impl Server {
         let message = &mail.message;
         let index = self.interest.route(message.account, message.to);
         let route = self.interest.get(message.account, index);
+        let is_for_report = mail.plain && route.service == Service::Report;
         let delivery = delivery(message);
         let mut copies = 0;
         if mail.plain {
@@ -127,6 +129,9 @@ impl Server {
         }
         self.counters.out_messages += copies;
         self.counters.out_bytes += copies * (message.headers.len() + message.payload.len()) as u64;
+        if is_for_report {
+            self.ask_for_report(message.account, message.reply);
+        }
     }
 }
 

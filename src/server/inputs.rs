@@ -10,6 +10,7 @@ use shards::core_server::ShardInput;
 use shards::ids::{AccountId, CoreId, Origin, ShardId};
 use shards::shard::answer::PubAcks;
 use shards::shard::request::{Batch, Item, ItemKind, ReplyTo, Request, Span};
+use shards::time::Instant;
 use std::collections::VecDeque;
 
 /// The requests of one core to all shards. Lives on: its core.
@@ -33,6 +34,8 @@ pub struct ShardInputs {
     spare_acks: Vec<PubAcks>,
     /// Where `poll_own` looks first.
     next: usize,
+    /// When what is added now was read.
+    now: Instant,
 }
 
 #[derive(Debug)]
@@ -73,7 +76,13 @@ impl ShardInputs {
             spare: Vec::new(),
             spare_acks: Vec::new(),
             next: 0,
+            now: Instant::default(),
         }
+    }
+
+    /// Notes the time at which everything up to the next call is read.
+    pub fn note_time(&mut self, now: Instant) {
+        self.now = now;
     }
 
     /// Core on which a shard lives.
@@ -261,6 +270,7 @@ impl ShardInputs {
         {
             let mut batch = self.spare.pop().unwrap_or_default();
             batch.account = account;
+            batch.read_at = self.now;
             batch.origin = self.own;
             if self.shards[index].home != self.own && batch.spare_acks.acks.capacity() == 0 {
                 batch.spare_acks = self.spare_acks.pop().unwrap_or_default();

@@ -1,5 +1,5 @@
 //! The server of one core: its clients, and everything between them, the shards and the other cores.
-//! May import: client, routing, jetstream, protocol, limits, `shards` (tiers 0 to 4).
+//! May import: client, routing, jetstream, protocol, limits, report, `shards` (tiers 0 to 4).
 //! Must not know: sockets, files, how a shard works.
 
 mod broker;
@@ -10,6 +10,7 @@ mod inputs;
 mod outputs;
 mod random;
 mod reading;
+mod reports;
 mod turn;
 mod waits;
 
@@ -29,6 +30,7 @@ use crate::routing::peers::Peers;
 use clients::Clients;
 use inputs::ShardInputs;
 use random::Random;
+use reports::Reports;
 use shards::ids::CoreId;
 use shards::lanes::CoreMessage;
 use shards::time::Now;
@@ -69,6 +71,7 @@ pub struct Server {
     nuid: Nuid,
     random: Random,
     counters: Counters,
+    reports: Reports,
     authentications: VecDeque<(ClientKey, Credentials)>,
     /// Ended clients whose sockets the shell must close.
     closing: VecDeque<ClientKey>,
@@ -105,6 +108,7 @@ impl Server {
             nuid: Nuid::new(seed ^ 0x5bd1_e995),
             random: Random::new(seed),
             counters: Counters::default(),
+            reports: Reports::default(),
             authentications: VecDeque::new(),
             closing: VecDeque::new(),
             replies: (0..cores).map(|_| VecDeque::new()).collect(),
@@ -169,6 +173,11 @@ impl Server {
             self.clients.note(key);
             self.settle();
         }
+    }
+
+    /// The shell has written what this turn put out: as far as the server can tell, it is with the clients.
+    pub fn handle_turn_end(&mut self, now: Now) {
+        self.reports.note_flushed(now.monotonic);
     }
 
     /// Ends a client from here: the server stops, a write took too long. It will be named by `poll_closing`.

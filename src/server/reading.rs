@@ -33,6 +33,7 @@ impl Server {
     /// from its front, without a copy. The shell bounds the work of a turn by what it reads.
     pub fn handle_bytes(&mut self, now: Now, key: ClientKey, buffer: &mut BytesMut) -> Reading {
         self.now = now;
+        self.inputs.note_time(now.monotonic);
         match self.clients.get(key) {
             None => return Reading::Closed,
             Some(connected) if connected.paused => return Reading::Pause,
@@ -157,6 +158,10 @@ impl Server {
             Service::Fetch(home) => Some((ItemKind::Fetch, home)),
             Service::Ack(home) => Some((ItemKind::Ack, home)),
             Service::FlowControl(home) => Some((ItemKind::FlowControl, home)),
+            Service::Report => {
+                self.ask_all_for_reports(index, &message);
+                return full;
+            }
         };
         if let Some((kind, home)) = served {
             return self.push_item(key, kind, home, publish, chunk).or(full);

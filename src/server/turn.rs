@@ -24,9 +24,12 @@ impl CoreServer for Server {
 
     fn begin_turn(&mut self, now: Now) {
         self.now = now;
+        self.inputs.note_time(now.monotonic);
+        self.reports.note_flushed(now.monotonic);
     }
 
     fn handle_message(&mut self, from: CoreId, message: CoreMessage<Box<CoreMail>>) {
+        self.reports.note_arrival();
         match message {
             CoreMessage::Batch(shard, batch) => self.inputs.push(shard, ShardInput::Batch(batch)),
             CoreMessage::Request(shard, to, request) => {
@@ -97,6 +100,7 @@ impl CoreServer for Server {
     }
 
     fn end_turn(&mut self) {
+        self.reports.note_turn_end();
         self.settle();
         self.release_pongs();
     }

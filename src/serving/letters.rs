@@ -2,6 +2,7 @@
 
 use super::logins::HashedLogin;
 use crate::listener::Accepted;
+use crate::report::CoreReport;
 use shards::ids::{CoreId, ShardId};
 use shards::log::RecoveryReport;
 use shards::log::recovery::OpenError;
@@ -20,6 +21,8 @@ pub enum Letter {
     CloseOne,
     /// Stop reading and close the shards. Answered by `Notice::Closed`.
     Close,
+    /// Tell what you have to report. Answered by `Notice::Report`.
+    Report,
     /// Every core has closed: end the clients, and the loop.
     End,
 }
@@ -35,6 +38,8 @@ pub enum Notice {
     Settled,
     /// A core, and how many clients it has.
     Clients(CoreId, usize),
+    /// How fast a core was.
+    Report(Box<CoreReport>),
     /// Nothing that was admitted is left.
     Closed,
     /// The loop cannot go on: a sentence.

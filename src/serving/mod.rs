@@ -1,5 +1,5 @@
 //! One core at work: its sockets, its post and its disks around the turn (I/O).
-//! May import: accounts, client (settings, close, Refused), connection, listener, routing (mail), server, server_log, `shards`.
+//! May import: accounts, client, connection, listener, report, routing (mail), server, server_log, `shards`.
 //! Must not know: how a core is started, what the other cores do.
 
 mod clients;
@@ -117,6 +117,11 @@ impl ServingCore {
                     self.core.close(now);
                 }
                 Letter::Close => {}
+                Letter::Report => {
+                    let shards = self.core.shards().iter().map(|shard| (shard.id(), shard.report()));
+                    let report = self.core.server.report(shards.collect());
+                    self.notices.send(Notice::Report(Box::new(report)));
+                }
                 Letter::End => {
                     self.stage = Stage::Ending;
                     server.shut_down();
@@ -212,6 +217,10 @@ impl Engine for ServingCore {
         at_once |= std::mem::take(&mut self.afterwards.has_closed) || self.is_reading_due();
         let deadline = [next.deadline, self.connections.poll_timeout()].into_iter().flatten().min();
         Next { at_once: at_once || next.at_once, deadline, stop: self.stage == Stage::Ending }
+    }
+
+    fn handle_turn_end(&mut self, now: Now) {
+        self.core.server.handle_turn_end(now);
     }
 
     fn has_letters(&mut self) -> bool {

@@ -10,6 +10,7 @@ mod ledger;
 mod load;
 mod power_cut;
 mod publication;
+mod report;
 mod restarts;
 #[path = "../support/mod.rs"]
 mod support;
