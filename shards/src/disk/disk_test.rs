@@ -1,5 +1,3 @@
-#![expect(clippy::disallowed_methods, reason = "measurements read a clock")]
-
 use super::*;
 use crate::executors::Executor;
 use std::future::poll_fn;
@@ -101,40 +99,6 @@ fn a_directory_that_has_gone_is_an_error_not_a_panic() {
         assert_eq!(perform(&mut disks, sync).await.unwrap_err(), DiskError::Io);
         std::fs::create_dir_all(&path).unwrap();
     });
-}
-
-/// Not a test of behaviour: prints what a write and its sync take, one in flight, in a file that was written before.
-#[test]
-#[ignore = "a measurement"]
-fn measure_write_and_sync() {
-    for (kind, method) in [("sync", SyncMethod::WriteThenSync), ("dsync", SyncMethod::WriteThrough)] {
-        with_disks(kind, true, method, move |mut disks, path| async move {
-            println!("{:?}", detect::detect(&path).unwrap());
-            const LEN: u64 = 64 << 20;
-            let start = std::time::Instant::now();
-            perform(&mut disks, DiskOp::Prepare { token: 0, file: FILE, len: LEN }).await.unwrap();
-            println!("prepare of 64 MiB: {:?}", start.elapsed());
-            for len in [4096, 64 << 10, 1 << 20] {
-                let data = pattern(len);
-                let mut times = Vec::new();
-                for round in 0..200 {
-                    let offset = round * len as u64 % (LEN - len as u64);
-                    let start = std::time::Instant::now();
-                    let write = DiskOp::Write { token: 1, file: FILE, offset, data: Rc::clone(&data) };
-                    perform(&mut disks, write).await.unwrap();
-                    let wrote = start.elapsed();
-                    perform(&mut disks, DiskOp::Sync { token: 2, files: vec![FILE] }).await.unwrap();
-                    times.push((start.elapsed(), wrote));
-                }
-                times.sort_unstable();
-                let (both, wrote) = times[times.len() / 2];
-                println!(
-                    "{kind} {len}: p50 {both:?} (write {wrote:?}), p90 {:?}",
-                    times[times.len() * 9 / 10].0
-                );
-            }
-        });
-    }
 }
 
 #[test]
