@@ -152,7 +152,9 @@ impl Interest {
     /// asked for recently, and never allocates once the cache is warm.
     #[inline]
     pub fn route(&mut self, account: AccountId, subject: &[u8]) -> RouteIndex {
-        if let Some(index) = self.account_mut(account).routes.again(subject) {
+        if let Some(here) = self.accounts.get(account.0 as usize)
+            && let Some(index) = here.routes.again(subject)
+        {
             return index;
         }
         let index = self.look_up(account, subject);

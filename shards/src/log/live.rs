@@ -10,7 +10,7 @@ use super::options::LogOptions;
 use super::prepare::Preparation;
 use super::reads::Reads;
 use super::segments::{Segment, Segments};
-use super::state::{Activity, Admission, Figures, NoRoom, ReadDone, StorageError};
+use super::state::{Activity, Admission, Allowance, Figures, NoRoom, ReadDone, StorageError};
 use super::sync::SyncState;
 use super::tail::Tail;
 use super::timings::Timings;
@@ -142,21 +142,23 @@ impl Log {
 
     /// Whether a publish of `bytes` may be admitted now.
     pub fn may_admit(&self, now: Instant, bytes: usize) -> Admission {
+        self.allowance(now).admits(bytes)
+    }
+
+    /// What may be admitted until the log next moves: for a whole batch of publishes.
+    pub fn allowance(&self, now: Instant) -> Allowance {
         if self.state != State::Open {
-            return Admission::Poisoned;
+            return Allowance { len: None, beyond: Admission::Poisoned };
         }
         if self.is_stuck(now) {
-            return Admission::Stuck;
+            return Allowance { len: None, beyond: Admission::Stuck };
         }
         if self.writer.backlog_len() > BACKLOG_LEN_MAX {
-            return Admission::Behind;
+            return Allowance { len: None, beyond: Admission::Behind };
         }
         let room = self.writer.room() + self.segments.free_len();
-        match room >= self.segments.reserve() + bytes as u64 {
-            true => Admission::Yes,
-            false if self.segments.is_blocked() => Admission::Reserve,
-            false => Admission::Behind,
-        }
+        let beyond = if self.segments.is_blocked() { Admission::Reserve } else { Admission::Behind };
+        Allowance { len: room.checked_sub(self.segments.reserve()), beyond }
     }
 
     /// The next operation for the disk; call until `None` at the end of each turn.

@@ -23,7 +23,7 @@ mod writer;
 pub use live::Log;
 pub use options::{LogOptions, SyncPolicy};
 pub use recovery::{OpenError, RecoveredItem, Recovery, RecoveryReport};
-pub use state::{Activity, Admission, Figures, NoRoom, ReadDone, StorageError};
+pub use state::{Activity, Admission, Allowance, Figures, NoRoom, ReadDone, StorageError};
 pub use timings::Timings;
 
 /// Takes the next of a row of numbers.

@@ -16,6 +16,26 @@ pub enum Admission {
     Poisoned,
 }
 
+/// How much may be admitted before the log next moves.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// Bytes. None: nothing at all.
+    pub(super) len: Option<u64>,
+    /// What goes for more than that.
+    pub(super) beyond: Admission,
+}
+
+impl Allowance {
+    /// Whether so many bytes, with all that was admitted since, may be admitted.
+    #[inline]
+    pub fn admits(self, bytes: usize) -> Admission {
+        match self.len {
+            Some(len) if bytes as u64 <= len => Admission::Yes,
+            _ => self.beyond,
+        }
+    }
+}
+
 /// No prepared segment has room, or the log is poisoned or closed; nothing was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoom;

@@ -9,7 +9,7 @@ use crate::consumer::AckOutcome;
 use crate::consumer::ack_subject::AckSubject;
 use crate::ids::GroupId;
 use crate::limits::TURN_LEN_MAX;
-use crate::log::Admission as LogAdmission;
+use crate::log::{Admission as LogAdmission, Allowance};
 use crate::rejection::Rejection;
 use crate::stream::admit::{Admission, Publish};
 use crate::stream::config::Storage;
@@ -40,6 +40,7 @@ impl Engine {
 
     /// Returns how far it came.
     fn handle_batch_from(&mut self, now: Now, batch: &Batch, out: &mut impl Outputs) -> usize {
+        let allowance = self.log.allowance(now.monotonic);
         for at in self.inbox_at..batch.items.len() {
             let item = &batch.items[at];
             let chunk = &batch.chunks[item.chunk as usize][..];
@@ -47,7 +48,7 @@ impl Engine {
                 // It could not be logged any more. Who published hears that the connection ends.
                 _ if self.is_closing => {}
                 ItemKind::Publish => {
-                    if !self.handle_publish(now, batch, at, chunk, out) {
+                    if !self.handle_publish(now, allowance, batch, at, chunk, out) {
                         return at;
                     }
                 }
@@ -63,6 +64,7 @@ impl Engine {
     fn handle_publish(
         &mut self,
         now: Now,
+        allowance: Allowance,
         batch: &Batch,
         at: usize,
         chunk: &[u8],
@@ -96,7 +98,7 @@ impl Engine {
             if self.turn_bytes > TURN_LEN_MAX {
                 return false;
             }
-            match self.log.may_admit(now.monotonic, self.turn_bytes + len) {
+            match allowance.admits(self.turn_bytes + len) {
                 LogAdmission::Yes => self.room.has_file(&self.options.limits),
                 LogAdmission::Behind => return false,
                 LogAdmission::Reserve => false,
