@@ -1,6 +1,7 @@
 //! The server of the core as its connections see it.
 
 use super::trace;
+use crate::accounts::nkey::UserKey;
 use crate::client::close::CloseReason;
 use crate::client::{Client, Software};
 use crate::connection::Clients;
@@ -65,7 +66,7 @@ impl<'a> ServedClients<'a> {
 }
 
 /// `127.0.0.1:4321 - cid:7`, then what the peer says it runs, then who it is; each only where it is known.
-/// Source: nats-server, server/client.go (`processConnect`).
+/// Source: nats-server, server/client.go (`processConnect`, `getAuthUserLabel`).
 fn label(client: &Client) -> String {
     let mut label = format!("{} - cid:{}", client.peer(), client.id());
     let Software { version, lang, name } = client.software();
@@ -76,7 +77,8 @@ fn label(client: &Client) -> String {
         label.push_str(&format!(" - {software:?}"));
     }
     if let Some(identity) = client.identity().filter(|identity| !identity.user.is_empty()) {
-        label.push_str(&format!(" - {:?}", format!("{}/{}", identity.account_name, identity.user)));
+        let kind = if UserKey::parse(&identity.user).is_some() { "nkey" } else { "user" };
+        label.push_str(&format!(" - {:?}", format!("{}/{kind}:{}", identity.account_name, identity.user)));
     }
     label
 }
@@ -145,5 +147,40 @@ impl Clients for ServedClients<'_> {
 
     fn flushes(&self, key: ClientKey) -> bool {
         self.close_reason(key).is_some_and(CloseReason::flushes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::settings::{Identity, Settings};
+    use shards::ids::AccountId;
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+
+    /// A client that has sent this CONNECT and is whom it says.
+    fn client(user: &str, connect: &str) -> Client {
+        let identity = Identity { account: AccountId::GLOBAL, account_name: "$G".into(), user: user.into() };
+        let settings = Settings { anonymous: Some(identity.clone()), ..Settings::default() };
+        let mut client =
+            Client::new(Arc::new(settings), 7, (Ipv4Addr::LOCALHOST, 4321).into(), Now::default());
+        let line = format!("CONNECT {connect}\r\n");
+        client.next_action(Now::default(), line.as_bytes(), &mut 0);
+        client.handle_authenticated(Ok(identity));
+        client
+    }
+
+    #[test]
+    fn a_client_is_called_by_what_is_known_of_it() {
+        let called = |user, connect| label(&client(user, connect));
+        assert_eq!(called("", "{}"), "127.0.0.1:4321 - cid:7");
+        let connect = r#"{"version":"1.2","lang":"go","name":"a \"b\""}"#;
+        assert_eq!(called("", connect), r#"127.0.0.1:4321 - cid:7 - "v1.2:go:a \"b\"""#);
+        assert_eq!(called("ann", "{}"), r#"127.0.0.1:4321 - cid:7 - "$G/user:ann""#);
+        let key = "UASUHOJP6EEVKEKHNLOIG2O3NXOJGNTFUEMXRXNBIBHOCBTMVFKZ3BWH";
+        assert_eq!(
+            called(key, r#"{"name":"n"}"#),
+            format!(r#"127.0.0.1:4321 - cid:7 - "n" - "$G/nkey:{key}""#)
+        );
     }
 }

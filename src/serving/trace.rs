@@ -36,7 +36,7 @@ fn operations(mut bytes: &[u8]) -> impl Iterator<Item = String> {
         if ["PUB", "HPUB", "MSG", "HMSG"].iter().any(|other| verb.eq_ignore_ascii_case(other)) {
             let len = args.split_ascii_whitespace().last().and_then(|len| len.parse::<usize>().ok());
             let (body, rest) = bytes.split_at(len.unwrap_or(0).min(bytes.len()));
-            payload = Some(body);
+            payload = Some(body).filter(|body| !body.is_empty());
             bytes = rest.strip_prefix(b"\r\n").unwrap_or(rest);
         }
         if verb.eq_ignore_ascii_case("CONNECT") {
@@ -68,8 +68,8 @@ mod tests {
     #[test]
     fn operations_and_payloads_are_lines_of_their_own() {
         assert_eq!(
-            lines(b"PING\r\nPUB foo 5\r\nhello\r\nSUB a 1\r\n"),
-            ["[PING]", "[PUB foo 5]", "MSG_PAYLOAD: [\"hello\"]", "[SUB a 1]"]
+            lines(b"PING\r\nPUB foo 5\r\nhello\r\nPUB foo 0\r\n\r\nSUB a 1\r\n"),
+            ["[PING]", "[PUB foo 5]", "MSG_PAYLOAD: [\"hello\"]", "[PUB foo 0]", "[SUB a 1]"]
         );
     }
 
