@@ -115,8 +115,9 @@ pub fn percentile_plot(histograms: &[(String, &Histogram<u64>)]) -> Plot {
         let mut points: Vec<Point> = Vec::new();
         for step in histogram.iter_quantiles(8) {
             let (x, y) = (step.quantile().min(last), step.value_iterated_to() as f64);
-            if points.last().is_none_or(|point| point.x < x || point.y < y) {
-                points.push(Point { x, y, mark: Mark::Nothing });
+            match points.last_mut() {
+                Some(point) if point.x >= x => point.y = y,
+                _ => points.push(Point { x, y, mark: Mark::Nothing }),
             }
         }
         Series { name: name.clone(), points }
@@ -209,7 +210,7 @@ mod tests {
         let last = points.last().unwrap();
         assert_eq!(last.y, run.latency.max() as f64);
         assert!(last.x < 0.9997 && last.x > 0.999, "{last:?}");
-        assert!(points.is_sorted_by(|a, b| a.x <= b.x && a.y <= b.y));
+        assert!(points.is_sorted_by(|a, b| a.x < b.x && a.y <= b.y));
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn overview(plan: &Plan, rounds: &Rounds) -> Section {
                 value: ratio.median,
                 low: ratio.low,
                 high: ratio.high,
-                colour: n - 1,
+                colour: n,
             }));
         }
     }
@@ -158,16 +158,14 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
         "Server",
         "Acks",
         "Rate/s",
-        "Lowest",
-        "Highest",
+        "Lowest–highest",
         "p50",
         "p99",
         "p99.9",
-        "Server cores",
+        "CPU cores",
         "Flushes/s",
-        "Retransmits",
-        "Window probes",
-        "Rounds",
+        "TCP retransmits, window probes",
+        "Valid rounds",
     ]);
     let mut bars = Vec::new();
     let mut lines = Vec::new();
@@ -183,16 +181,18 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
             server.name.clone(),
             durability(plan, n, side),
             rate(|spread| spread.median),
-            rate(|spread| spread.min),
-            rate(|spread| spread.max),
+            format!("{}–{}", rate(|spread| spread.min), rate(|spread| spread.max)),
             time(side, P50),
             time(side, P99),
             time(side, P999),
             self::spread(side, |measured| measured.server_cores)
                 .map_or(NONE.into(), |spread| format!("{:.2}", spread.median)),
             count(side, FLUSHES),
-            sum(|measured| measured.network.retransmits),
-            sum(|measured| measured.network.window_probes),
+            format!(
+                "{}, {}",
+                sum(|measured| measured.network.retransmits),
+                sum(|measured| measured.network.window_probes)
+            ),
             format!("{} of {}", side.valid().count(), side.runs.len()),
         ]);
         bars.extend(spread.map(|spread| Row {

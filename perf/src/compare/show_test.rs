@@ -44,8 +44,8 @@ fn the_spread_of_the_rounds_is_shown() {
     let plan = plan();
     let document = document(&plan, &rounds(&plan));
     let row = &document.sections[2].table.as_ref().unwrap().rows[0];
-    assert_eq!(row[2..5], ["2,000", "1,900", "2,100"]);
-    assert_eq!(row[12], "5 of 5");
+    assert_eq!(row[2..4], ["2,000", "1,900–2,100"]);
+    assert_eq!(row[10], "5 of 5");
 }
 
 #[test]

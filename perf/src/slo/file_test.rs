@@ -94,3 +94,15 @@ fn flags_of_a_search_come_before_the_file() {
     let wrong = Knee { precision: Some("0%".into()), ..Knee::default() };
     assert_eq!(wrong.bounds(&file.workload).unwrap_err().exit_code(), 2);
 }
+
+#[test]
+fn every_example_that_is_shipped_can_be_read() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("slo");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = parse(&Text::read(&entry.unwrap().path()).unwrap()).unwrap();
+        file.knee.bounds(&file.workload).unwrap();
+        count += 1;
+    }
+    assert!(count >= 4);
+}
