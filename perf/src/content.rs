@@ -62,7 +62,17 @@ impl Content {
 
     /// The stream of a message, from 0.
     pub fn stream(&self, number: u64) -> usize {
-        (number % self.streams) as usize
+        if self.streams == 1 { 0 } else { (number % self.streams) as usize }
+    }
+
+    /// All messages have the same subject.
+    pub fn has_one_subject(&self) -> bool {
+        self.streams == 1 && !self.many_subjects
+    }
+
+    /// All payloads have the same size.
+    pub fn has_one_size(&self) -> bool {
+        matches!(self.payload, Payload::Fixed(_))
     }
 
     /// What a stream is made to listen to; with no streams, what to subscribe to is `prefix.>`.

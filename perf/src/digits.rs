@@ -12,10 +12,9 @@ pub fn write(place: &mut [u8], mut number: u64) {
 
 /// Appends exactly `count` digits, at most 20.
 pub fn push(out: &mut Vec<u8>, number: u64, count: usize) {
-    let mut place = [0; 20];
-    let place = &mut place[..count];
-    write(place, number);
-    out.extend_from_slice(place);
+    let start = out.len();
+    out.extend_from_slice(&[b'0'; 20][..count]);
+    write(&mut out[start..], number);
 }
 
 /// Appends as many digits as the number has.
@@ -25,12 +24,13 @@ pub fn push_short(out: &mut Vec<u8>, number: u64) {
 
 /// The digits in front: their number and what follows. None: no digit, or too many for a `u64`.
 pub fn read(text: &[u8]) -> Option<(u64, &[u8])> {
-    let len = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if len == 0 || len > 19 {
-        return None;
+    let (mut value, mut len) = (0u64, 0);
+    while let Some(digit) = text.get(len).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+        // Nineteen digits always fit.
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+        len += 1;
     }
-    let value = text[..len].iter().fold(0u64, |value, byte| value * 10 + u64::from(byte - b'0'));
-    Some((value, &text[len..]))
+    (1..=19).contains(&len).then(|| (value, &text[len..]))
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub struct Sender<'a> {
     slots: Slots,
     /// Reply subjects begin with it; empty if there are no answers.
     reply: Vec<u8>,
+    /// What stands before the slot and after it, where that is the same in all messages.
+    head: Option<Vec<u8>>,
+    tail: Option<Vec<u8>>,
 }
 
 /// Bytes that a socket has not taken, beyond which an open loop holds back its operations. Their intended times stay.
@@ -34,7 +37,7 @@ impl<'a> Sender<'a> {
             Pace::Closed { in_flight } => u64::from(in_flight),
             Pace::Open { .. } => SLOTS_MAX as u64,
         };
-        Sender {
+        let mut sender = Sender {
             plan,
             shared,
             index,
@@ -43,7 +46,17 @@ impl<'a> Sender<'a> {
             under_way_max,
             slots: Slots::new(under_way_max as usize),
             reply: if plan.answers() > 0 { format!("{inbox}.").into_bytes() } else { Vec::new() },
-        }
+            head: None,
+            tail: None,
+        };
+        let piece = |write: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = Vec::new();
+            write(&mut bytes);
+            bytes
+        };
+        sender.head = plan.content.has_one_subject().then(|| piece(&|out| sender.write_head(0, out)));
+        sender.tail = plan.content.has_one_size().then(|| piece(&|out| sender.write_tail(0, out)));
+        sender
     }
 
     /// It has started all that it ever will.
@@ -71,14 +84,34 @@ impl<'a> Sender<'a> {
         let Plan { content, .. } = self.plan;
         let number = self.started * u64::from(self.plan.senders()) + u64::from(self.index);
         self.started += 1;
-        let (size, headers) = (content.size(number), content.headers_len());
-        out.extend_from_slice(if headers > 0 { b"HPUB " } else { b"PUB " });
-        content.write_subject(number, out);
-        out.push(b' ');
+        match &self.head {
+            Some(head) => out.extend_from_slice(head),
+            None => self.write_head(number, out),
+        }
         if !self.reply.is_empty() {
             let slot = self.slots.take(Waiting { number, intended });
-            out.extend_from_slice(&self.reply);
             digits::push(out, u64::from(slot), SLOT_DIGITS);
+        }
+        match &self.tail {
+            Some(tail) => out.extend_from_slice(tail),
+            None => self.write_tail(number, out),
+        }
+        content.write_body(number, intended, out);
+    }
+
+    /// Up to the slot: operation, subject, the reply subject's beginning.
+    fn write_head(&self, number: u64, out: &mut Vec<u8>) {
+        let Plan { content, .. } = self.plan;
+        out.extend_from_slice(if content.headers_len() > 0 { b"HPUB " } else { b"PUB " });
+        content.write_subject(number, out);
+        out.push(b' ');
+        out.extend_from_slice(&self.reply);
+    }
+
+    /// From the slot to the end of the line: lengths.
+    fn write_tail(&self, number: u64, out: &mut Vec<u8>) {
+        let (size, headers) = (self.plan.content.size(number), self.plan.content.headers_len());
+        if !self.reply.is_empty() {
             out.push(b' ');
         }
         if headers > 0 {
@@ -87,7 +120,6 @@ impl<'a> Sender<'a> {
         }
         digits::push_short(out, (headers + size) as u64);
         out.extend_from_slice(b"\r\n");
-        content.write_body(number, intended, out);
     }
 
     /// What each started message adds to what is still to come.
