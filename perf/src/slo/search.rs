@@ -54,23 +54,32 @@ pub struct Search {
     low: Option<f64>,
     /// Lowest rate that did not, and why.
     high: Option<(f64, Outcome)>,
+    /// A rate at which the generator was late once; it may have been a moment's disturbance.
+    late: Option<f64>,
 }
 
-/// Halvings below the start until a search gives up.
+/// How far below the start a search gives up.
 const FLOOR: f64 = 1024.0;
+/// The same where it is only the generator that is late.
+const GENERATOR_FLOOR: f64 = 8.0;
 
 impl Search {
     pub fn new(bounds: Bounds) -> Search {
-        Search { bounds, runs: 0, low: None, high: None }
+        Search { bounds, runs: 0, low: None, high: None, late: None }
     }
 
     /// The rate of the next run, or why there is none. `elapsed`: since the search began.
     pub fn next(&self, elapsed: Duration) -> Result<f64, End> {
-        let rate = match (self.low, self.high) {
+        let floor = match self.high {
+            Some((_, Outcome::Unreachable)) => self.bounds.start / GENERATOR_FLOOR,
+            _ => self.bounds.start / FLOOR,
+        };
+        let chosen = match (self.low, self.high) {
             (None, None) => self.bounds.start,
             (Some(low), None) if low >= self.bounds.ceiling => return Err(End::Ceiling),
             (Some(low), None) => (low * 2.0).min(self.bounds.ceiling),
-            (None, Some((high, _))) if high <= self.bounds.start / FLOOR => return Err(End::Floor),
+            (None, Some((high, Outcome::Unreachable))) if high <= floor => return Err(End::Generator),
+            (None, Some((high, _))) if high <= floor => return Err(End::Floor),
             (None, Some((high, _))) => high / 2.0,
             (Some(low), Some((high, outcome))) if high <= low * (1.0 + self.bounds.precision) => {
                 return Err(if outcome == Outcome::Unreachable { End::Generator } else { End::Enclosed });
@@ -80,14 +89,16 @@ impl Search {
         match (self.runs >= self.bounds.runs_max, elapsed >= self.bounds.time_max) {
             (true, _) => Err(End::Runs),
             (_, true) => Err(End::Time),
-            _ => Ok(rate),
+            _ => Ok(self.late.unwrap_or(chosen)),
         }
     }
 
-    /// Takes what a run at the rate of `next` said.
+    /// Takes what a run at the rate of `next` said. A late generator counts only when it is late twice.
     pub fn record(&mut self, rate: f64, outcome: Outcome) {
         self.runs += 1;
+        let was_late = self.late.take().is_some();
         match outcome {
+            Outcome::Unreachable if !was_late => self.late = Some(rate),
             Outcome::Holds => self.low = Some(rate),
             bad => self.high = Some((rate, bad)),
         }
@@ -163,6 +174,21 @@ mod tests {
         assert_eq!(end, End::Generator);
         assert!(matches!(search.beyond(), Some((_, Outcome::Unreachable))));
         assert!(search.knee().unwrap() <= 30_000.0);
+    }
+
+    #[test]
+    fn a_moment_of_lateness_is_tried_again() {
+        let mut search = Search::new(bounds());
+        search.record(1000.0, Outcome::Unreachable);
+        assert_eq!(search.next(Duration::ZERO), Ok(1000.0));
+        search.record(1000.0, Outcome::Holds);
+        assert_eq!(search.next(Duration::ZERO), Ok(2000.0));
+    }
+
+    #[test]
+    fn a_generator_that_is_always_late_ends_it_soon() {
+        let (search, end, rates) = search(bounds(), 1e9, 0.0);
+        assert_eq!((search.knee(), end, rates.len()), (None, End::Generator, 8));
     }
 
     #[test]

@@ -30,14 +30,22 @@ pub fn verdict(name: &str, file: &SloFile, judged: &Judged) -> Document {
     Document {
         title: format!("{name}: {}", file.workload),
         verdict: Some((sentence, good)),
-        sections: vec![objectives(verdict), runs::section("The run", measured)],
+        sections: vec![
+            objectives(verdict, measured.validity == Validity::Valid),
+            runs::section("The run", measured),
+        ],
     }
 }
 
-fn objectives(verdict: &Verdict) -> Section {
+/// Without `counts` what was reached says nothing.
+fn objectives(verdict: &Verdict, counts: bool) -> Section {
     let mut table = Table::new(["Objective", "Measured", "Windows", "Verdict"]);
     for point in &verdict.points {
-        let verdict = if point.holds { "PASS" } else { "FAIL" };
+        let verdict = match (counts, point.holds) {
+            (false, _) => "–",
+            (true, true) => "PASS",
+            (true, false) => "FAIL",
+        };
         table.row([point.objective.goal.to_string(), point.measured_text(), windows(point), verdict.into()]);
     }
     Section { table: Some(table), ..Section::new("Objectives") }

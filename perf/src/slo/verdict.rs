@@ -4,7 +4,7 @@ use super::objective::{Goal, Objective, Percentile, Windows};
 use crate::measured::{Measured, Second};
 use crate::units;
 use crate::values::Values;
-use crate::workload::{Kind, Pace, Workload};
+use crate::workload::{Arrivals, Kind, Pace, Workload};
 use serde::Serialize;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,7 +62,8 @@ fn point(objective: &Objective, workload: &Workload, measured: &Measured) -> Poi
                     reached(&objective.goal, slowest.map(|value| value as f64))
                 }
                 Goal::RateOfOffered(_) => {
-                    reached(&objective.goal, offered(workload).map(|offered| stretch.rate / offered))
+                    let offered = offered(workload, f64::from(windows.seconds));
+                    reached(&objective.goal, offered.map(|offered| stretch.rate / offered))
                 }
                 _ => reached(&objective.goal, Some(stretch.rate)),
             })
@@ -81,7 +82,7 @@ fn value(goal: &Goal, workload: &Workload, measured: &Measured) -> Option<f64> {
     let errors = measured.error_count() as f64;
     match goal {
         Goal::Rate(_) => Some(rate(measured)),
-        Goal::RateOfOffered(_) => Some(rate(measured) / offered(workload)?),
+        Goal::RateOfOffered(_) => Some(rate(measured) / offered(workload, measured.elapsed.as_secs_f64())?),
         Goal::Latency(..) if measured.latency.is_empty() => None,
         Goal::Latency(Percentile::Max, _) => Some(measured.latency.max() as f64),
         Goal::Latency(percentile, _) => Some(measured.latency.value_at_quantile(percentile.share()) as f64),
@@ -134,9 +135,14 @@ fn stretches(measured: &Measured, windows: Windows) -> Vec<Stretch> {
     (0..whole).map(stretch).collect()
 }
 
-/// Operations per second that an open loop asks for; a publish may be delivered several times.
-pub fn offered(workload: &Workload) -> Option<f64> {
-    let Pace::Open { rate, .. } = &workload.pace else { return None };
+/// Operations per second that an open loop asks for over some seconds; a publish may be delivered several times. Of Poisson
+/// arrivals it is what three standard deviations leave: fewer than that come by chance once in a thousand times.
+pub fn offered(workload: &Workload, seconds: f64) -> Option<f64> {
+    let Pace::Open { rate, arrivals } = &workload.pace else { return None };
+    let rate = match arrivals {
+        Arrivals::Poisson => (rate - 3.0 * (rate / seconds.max(1e-3)).sqrt()).max(0.1 * rate),
+        Arrivals::Constant | Arrivals::Schedule(_) => *rate,
+    };
     let deliveries = match workload.kind {
         Kind::PubSub if workload.queue_groups > 0 => workload.queue_groups,
         Kind::PubSub => workload.subscribers,

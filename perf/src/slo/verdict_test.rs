@@ -107,7 +107,14 @@ fn what_is_offered_counts_every_delivery() {
         ("kind = \"request\"\nrate = 100\nresponders = 3", 100.0),
     ];
     for (toml, rate) in cases {
-        assert_eq!(offered(&workload(toml)), Some(rate), "{toml}");
+        assert_eq!(offered(&workload(toml), 10.0), Some(rate), "{toml}");
     }
-    assert_eq!(offered(&workload("kind = \"publish\"")), None);
+    assert_eq!(offered(&workload("kind = \"publish\""), 10.0), None);
+}
+
+#[test]
+fn what_comes_by_chance_is_not_held_against_a_server() {
+    let poisson = workload("kind = \"publish\"\nrate = 100\narrivals = \"poisson\"");
+    assert_eq!(offered(&poisson, 1.0), Some(70.0));
+    assert_eq!(offered(&poisson, 100.0), Some(97.0));
 }
