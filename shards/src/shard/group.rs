@@ -130,6 +130,9 @@ impl InFlight {
     }
 }
 
+/// Most of what a stream without messages takes.
+const _: () = assert!(size_of::<Group>() <= 640);
+
 impl Group {
     pub fn new(machine: Machine) -> Self {
         Group {

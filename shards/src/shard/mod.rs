@@ -388,6 +388,8 @@ mod failure_test;
 #[cfg(test)]
 mod fixture_test;
 #[cfg(test)]
+mod idle_test;
+#[cfg(test)]
 mod publish_test;
 #[cfg(test)]
 mod recovery_test;
