@@ -58,6 +58,8 @@ fn each_kind_of_missing_ground_has_its_own_exit_code() {
     assert_eq!(failure(Fault::NoJetStream, PUBLISH).exit_code(), 5);
     let missing = failure(Fault::Nothing, "kind = \"consume\"\nstream = \"ORDERS\"");
     assert_eq!(missing, Failure::MissingStream("ORDERS".into()));
+    let early = failure(Fault::Nothing, "kind = \"consume\"\nfill = 100\nduration = 9\nwarmup = 9");
+    assert!(early.exit_code() == 2 && early.to_string().contains("warm-up"), "{early}");
     let large = failure(Fault::Nothing, "kind = \"publish\"\nsize = 100000");
     assert!(matches!(large, Failure::Unsuitable(_)), "{large}");
     let workload = Workload::from_toml(PUBLISH).unwrap();
