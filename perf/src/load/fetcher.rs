@@ -217,3 +217,7 @@ impl<'a> Fetcher<'a> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "fetcher_test.rs"]
+mod tests;

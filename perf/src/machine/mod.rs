@@ -75,6 +75,30 @@ pub fn pin(cores: &[usize]) -> Result<(), Failure> {
         .map_err(|error| Failure::BadOptions(format!("cores: {cores:?}: {error}")))
 }
 
+/// The calling thread on some cores, until this is dropped: then it is where it was before.
+#[derive(Debug)]
+pub struct Pinned {
+    before: Option<rustix::thread::CpuSet>,
+}
+
+impl Pinned {
+    /// See `pin`.
+    pub fn to(cores: &[usize]) -> Result<Pinned, Failure> {
+        let before = rustix::thread::sched_getaffinity(None).ok().filter(|_| !cores.is_empty());
+        pin(cores)?;
+        Ok(Pinned { before })
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            // The cores were there before; if one has gone, the thread may stay where it is.
+            let _ = rustix::thread::sched_setaffinity(None, before);
+        }
+    }
+}
+
 /// Time on a processor of all threads of this process, those that have ended too; zero without `/proc`. Exact to 20 ms.
 pub fn own_time() -> Duration {
     let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -95,4 +119,21 @@ pub fn process_time(pid: u32) -> Duration {
         text.split(' ').next()?.parse::<u64>().ok()
     });
     Duration::from_nanos(nanos.sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pinned_thread_is_where_it_was_when_the_pin_is_gone() {
+        let now = || rustix::thread::sched_getaffinity(None).unwrap();
+        let before = now();
+        let core = (0..rustix::thread::CpuSet::MAX_CPU).find(|core| before.is_set(*core)).unwrap();
+        let pinned = Pinned::to(&[core]).unwrap();
+        assert_eq!(now().count(), 1);
+        drop(pinned);
+        assert_eq!(now(), before);
+        assert_eq!(Pinned::to(&[5000]).unwrap_err().exit_code(), 2);
+    }
 }

@@ -41,7 +41,8 @@ pub struct Target {
 /// the server made mistakes: [`Measured::verdict`] tells. What the run made on the server is deleted in every case.
 /// Errors: there is nothing to show; a sentence says why.
 pub fn run(target: &Target, workload: &Workload, watch: &mut dyn Watch) -> Result<Measured, Failure> {
-    machine::pin(&workload.cores)?;
+    // A run is no reason for whoever called it, and what it starts later, to stay on these cores.
+    let _pinned = machine::Pinned::to(&workload.cores)?;
     let peer = Peer::connect(&target.address)?;
     let info = peer.info().clone();
     if workload.uses_streams() && !info.jetstream {
