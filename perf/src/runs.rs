@@ -134,52 +134,53 @@ pub fn percentile_plot(histograms: &[(String, &Histogram<u64>)]) -> Plot {
     })
 }
 
-/// Rate and latency of each second.
+/// Rate and latency of each second. A drain has latencies and no rate: nothing is started in it.
 pub fn time_plots(measured: &Measured) -> Vec<Plot> {
-    let chunks: Vec<&[Second]> =
-        measured.series.chunks(measured.series.len().div_ceil(POINTS_MAX).max(1)).collect();
+    let loaded: Vec<&Second> = measured.series.iter().filter(|second| !second.draining).collect();
+    let all: Vec<&Second> = measured.series.iter().collect();
+    let rate = line(&loaded, "rate", |chunk| {
+        Some(chunk.iter().map(|second| second.rate).sum::<f64>() / chunk.len().max(1) as f64)
+    });
+    let slowest = |name: &str, of: fn(&Second) -> u64| {
+        // A second in which nothing ended has no latency.
+        line(&all, name, |chunk| {
+            chunk.iter().map(|second| of(second)).max().filter(|ns| *ns > 0).map(|ns| ns as f64)
+        })
+    };
     let seconds = || Axis {
         label: "seconds since the measured part began".into(),
         scale: Scale::Linear,
         unit: Unit::Plain,
     };
-    let line = |name: &str, value: &dyn Fn(&[Second]) -> f64| {
-        let point = |chunk: &&[Second]| {
-            let y = value(chunk);
-            chunk.first().filter(|_| y > 0.0 || name == "rate").map(|first| Point {
-                x: first.at as f64,
-                y,
-                mark: Mark::Nothing,
-            })
-        };
-        Series { name: name.into(), points: chunks.iter().filter_map(point).collect() }
-    };
-    let slowest =
-        |of: fn(&Second) -> u64| move |chunk: &[Second]| chunk.iter().map(of).max().unwrap_or(0) as f64;
-    let mean = |chunk: &[Second]| chunk.iter().map(|second| second.rate).sum::<f64>() / chunk.len() as f64;
     vec![
         Plot::Lines(Lines {
             title: "Rate over time".into(),
             x: seconds(),
             y: Axis { label: "operations per second".into(), scale: Scale::Linear, unit: Unit::Plain },
-            series: vec![line("rate", &mean)],
+            series: vec![rate],
         }),
         Plot::Lines(Lines {
-            title: "Latency over time".into(),
+            title: "Latency over time: what ended in each second".into(),
             x: seconds(),
-            y: Axis {
-                label: "latency of the operations that ended in each second".into(),
-                scale: Scale::Log,
-                unit: Unit::Nanoseconds,
-            },
+            y: Axis { label: "latency".into(), scale: Scale::Log, unit: Unit::Nanoseconds },
             series: vec![
-                line("p50", &slowest(|second| second.p50_ns)),
-                line("p99", &slowest(|second| second.p99_ns)),
-                line("p99.9", &slowest(|second| second.p999_ns)),
-                line("max", &slowest(|second| second.max_ns)),
+                slowest("p50", |second| second.p50_ns),
+                slowest("p99", |second| second.p99_ns),
+                slowest("p99.9", |second| second.p999_ns),
+                slowest("max", |second| second.max_ns),
             ],
         }),
     ]
+}
+
+/// A point for each second, or for several where there are too many.
+fn line(seconds: &[&Second], name: &str, value: impl Fn(&[&Second]) -> Option<f64>) -> Series {
+    let chunks = seconds.chunks(seconds.len().div_ceil(POINTS_MAX).max(1));
+    let point = |chunk: &[&Second]| {
+        let (x, y) = (chunk.first()?.at as f64, value(chunk)?);
+        Some(Point { x, y, mark: Mark::Nothing })
+    };
+    Series { name: name.into(), points: chunks.filter_map(point).collect() }
 }
 
 #[cfg(test)]
@@ -221,6 +222,15 @@ mod tests {
         let latency = lines(&plots[1]);
         assert!(latency.series[0].points.len() <= POINTS_MAX);
         assert!(latency.series[3].points.iter().any(|point| point.y >= 699e6));
+    }
+
+    #[test]
+    fn a_drain_has_latencies_and_no_rate() {
+        let mut run = measured(&[(100, 10), (5000, 90)]);
+        run.series[1].draining = true;
+        let plots = time_plots(&run);
+        assert_eq!(lines(&plots[0]).series[0].points.len(), 1);
+        assert_eq!(lines(&plots[1]).series[0].points.len(), 2);
     }
 
     #[test]

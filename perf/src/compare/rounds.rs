@@ -114,7 +114,7 @@ impl ServerRuns {
                 Validity::Valid => String::new(),
             };
             if reason.is_empty() || attempt == ATTEMPTS_MAX {
-                told(&format!("{:.0}/s {reason}", measured.rate()));
+                told(format!("{:.0}/s {reason}", measured.rate()).trim_end());
                 return Some(Run { measured, other_cores, disturbed });
             }
             told(&format!("{reason}; once more"));

@@ -60,7 +60,7 @@ fn overview(plan: &Plan, rounds: &Rounds) -> Section {
             table.row([
                 load.name.clone(),
                 server.name.clone(),
-                durability(plan, n, side),
+                acks(plan, load, n),
                 count(side, RATE),
                 time(side, P50),
                 time(side, P99),
@@ -95,16 +95,18 @@ fn overview(plan: &Plan, rounds: &Rounds) -> Section {
 }
 
 fn notes(plan: &Plan, rounds: &Rounds) -> Vec<String> {
+    let rounds_of = match plan.rounds {
+        1 => "One round, so there is no spread".to_owned(),
+        count => format!("Medians of {count} rounds in which the servers took turns"),
+    };
     let mut notes = vec![format!(
-        "Medians of {} rounds in which the servers took turns; one server at a time, each run on a new server and directory \
-         where the comparison starts it.",
-        plan.rounds
+        "{rounds_of}. One server runs at a time; those that the comparison starts are new, with a new directory, in each run."
     )];
     let sides = || rounds.loads.iter().flat_map(|load| load.servers.iter().map(move |side| (load, side)));
     let mut methods: Vec<Method> = Vec::new();
     for load in &rounds.loads {
         for side in &load.servers[1..] {
-            if let Some(ratio) = ratio(&load.servers[0], side, RATE)
+            if let Some(ratio) = ratio(&load.servers[0], side, RATE).filter(|_| plan.rounds > 1)
                 && !methods.contains(&ratio.method)
             {
                 methods.push(ratio.method);
@@ -145,7 +147,7 @@ fn ratios(plan: &Plan, rounds: &Rounds) -> Section {
     for load in &rounds.loads {
         for (n, side) in load.servers.iter().enumerate().skip(1) {
             let of = |figure| ratio_text(ratio(&load.servers[0], side, figure));
-            let (name, acks) = (plan.servers[n].name.clone(), durability(plan, n, side));
+            let (name, acks) = (plan.servers[n].name.clone(), acks(plan, load, n));
             table.row([load.name.clone(), name, acks, of(RATE), of(P50), of(P99), of(CPU)]);
         }
     }
@@ -179,7 +181,7 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
         };
         table.row([
             server.name.clone(),
-            durability(plan, n, side),
+            acks(plan, load, n),
             rate(|spread| spread.median),
             format!("{}–{}", rate(|spread| spread.min), rate(|spread| spread.max)),
             time(side, P50),
@@ -221,11 +223,15 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
     }
 }
 
-/// Told by the plan, or by the server itself in its first run.
-fn durability(plan: &Plan, server: usize, side: &ServerRuns) -> String {
+/// What an ack of a server promises: told by the plan, or by the server itself in its first run.
+fn acks(plan: &Plan, load: &LoadRuns, server: usize) -> String {
+    if !load.workload.uses_streams() {
+        return "none: core NATS".into();
+    }
     let told = plan.servers[server].durability.clone();
-    let found = || side.runs.iter().flatten().map(|run| run.measured.server.durability.clone()).next();
-    told.or_else(found).unwrap_or_else(|| "unknown".into())
+    let mut runs = load.servers[server].runs.iter().flatten();
+    told.or_else(|| runs.next().map(|run| run.measured.server.durability.clone()))
+        .unwrap_or_else(|| "unknown".into())
 }
 
 fn latency(measured: &Measured, share: f64) -> Option<f64> {
@@ -244,7 +250,10 @@ fn ratio(first: &ServerRuns, other: &ServerRuns, figure: Figure) -> Option<Ratio
 fn ratio_text(ratio: Option<Ratio>) -> String {
     let text = |ratio: Ratio| {
         let (low, high) = (units::factor(ratio.low), units::factor(ratio.high));
-        format!("{} ({low}–{high})", units::ratio(ratio.median))
+        match low == high {
+            true => units::ratio(ratio.median),
+            false => format!("{} ({low}–{high})", units::ratio(ratio.median)),
+        }
     };
     ratio.map_or(NONE.into(), text)
 }

@@ -95,7 +95,7 @@ fn no_plot_draws_outside_of_its_picture() {
     let html = page(&document());
     let mut checked = 0;
     for (name, most) in
-        [("x", 760.0), ("x1", 760.0), ("x2", 760.0), ("cx", 760.0), ("y1", 400.0), ("cy", 400.0)]
+        [("x", 560.0), ("x1", 560.0), ("x2", 560.0), ("cx", 560.0), ("y1", 400.0), ("cy", 400.0)]
     {
         for rest in html.split(&format!(" {name}=\"")).skip(1) {
             let value: f64 = rest.split('"').next().unwrap().parse().unwrap();

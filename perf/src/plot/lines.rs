@@ -36,13 +36,13 @@ pub enum Mark {
     Bad,
 }
 
-const HEIGHT: f64 = 320.0;
-const LEFT: f64 = 78.0;
+const HEIGHT: f64 = 300.0;
+const LEFT: f64 = 66.0;
 const RIGHT: f64 = WIDTH - 16.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = HEIGHT - 46.0;
 /// Room of a letter in a legend.
-const LETTER: f64 = 7.4;
+const LETTER: f64 = 8.2;
 
 impl Lines {
     pub(super) fn html(&self) -> String {

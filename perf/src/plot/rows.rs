@@ -35,10 +35,10 @@ pub struct Row {
 const ROW: f64 = 30.0;
 const TOP: f64 = 10.0;
 const BELOW: f64 = 44.0;
-const LETTER: f64 = 6.9;
+const LETTER: f64 = 7.6;
 /// Room for labels; longer ones are cut.
-const LABEL_MAX: f64 = 300.0;
-const VALUE_ROOM: f64 = 120.0;
+const LABEL_MAX: f64 = 230.0;
+const VALUE_ROOM: f64 = 112.0;
 
 impl Rows {
     pub(super) fn html(&self) -> String {

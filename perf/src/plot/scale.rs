@@ -65,7 +65,7 @@ impl Range {
                     },
                 )
             }
-            Scale::Percentile => (0.0, most.clamp(0.9, SHARE_MAX)),
+            Scale::Percentile => (0.0, most.clamp(0.99, SHARE_MAX)),
         };
         Range { scale: axis.scale, unit: axis.unit, low, high }
     }
@@ -96,7 +96,7 @@ impl Range {
                 let all = (first..=last).flat_map(|e| factors.iter().map(move |f| f * 10f64.powi(e)));
                 all.filter(|value| (self.low * 0.999..=self.high * 1.001).contains(value)).collect()
             }
-            Scale::Percentile => [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999]
+            Scale::Percentile => [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999]
                 .into_iter()
                 .filter(|share| *share <= self.high)
                 .collect(),
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_percentile_axis_gives_each_nine_the_same_room() {
         let range = range(Scale::Percentile, Unit::Percent, &[0.5, 0.9999]);
-        assert_eq!(labels(&range), ["0 %", "50 %", "90 %", "99 %", "99.9 %", "99.99 %"]);
+        assert_eq!(labels(&range), ["50 %", "90 %", "99 %", "99.9 %", "99.99 %"]);
         assert!((range.place(0.99) - 0.5).abs() < 1e-6);
     }
 

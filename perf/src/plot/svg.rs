@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// Width of every plot in its own units; the page scales it.
-pub const WIDTH: f64 = 760.0;
+pub const WIDTH: f64 = 560.0;
 
 /// Text as it may stand in an element or in a quoted attribute. What XML does not allow at all becomes a blank.
 pub fn escape(text: &str) -> String {

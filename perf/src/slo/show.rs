@@ -89,7 +89,10 @@ pub fn knee(name: &str, file: &SloFile, result: &KneeResult) -> Document {
     };
     let best = result.best.as_ref().map(|measured| runs::section("The run at the knee", measured));
     Document {
-        title: format!("{name}: knee of {}", file.workload),
+        title: format!(
+            "{name}: knee: {}",
+            result.knee.map_or(file.workload.clone(), |rate| file.workload.at_rate(rate))
+        ),
         verdict: Some((sentence(result), result.knee.is_some() && result.failure.is_none())),
         sections: std::iter::once(curve).chain(best).collect(),
     }
