@@ -173,6 +173,11 @@ impl Client {
         self.output.pending()
     }
 
+    /// A PING was read and its PONG still waits for the other cores.
+    pub fn awaits_confirmation(&self) -> bool {
+        self.output.unconfirmed() > 0
+    }
+
     /// Takes all bytes that may be written now and leaves `spare` (empty, perhaps with capacity) in their place. Until
     /// `handle_written` has reported all of them a write is under way; do not take again before.
     pub fn take_output(&mut self, now: Now, spare: Vec<u8>) -> Vec<u8> {

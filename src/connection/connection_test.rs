@@ -6,8 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-/// A server of lines: echoes each, except that `pause` stops the reading, `close` asks for the end, and `large N` is
-/// followed by N bytes of which it tells the number only.
+/// A server of lines: echoes each, except that `pause` stops the reading, `close` asks for the end, `ping` is answered when
+/// it is confirmed, and `large N` is followed by N bytes of which it tells the number only.
 #[derive(Default)]
 struct Lines {
     clients: Vec<Client>,
@@ -23,6 +23,8 @@ struct Client {
     unwritten: usize,
     /// Bytes of a large operation that are awaited.
     large: Option<usize>,
+    /// Pings that wait for their confirmation.
+    pings: usize,
     calls: usize,
     echoed: usize,
 }
@@ -58,6 +60,7 @@ impl Clients for Lines {
             let line = buffer.split_to(end + 1);
             match &line[..end] {
                 b"pause" => return Reading::Pause,
+                b"ping" => client.pings += 1,
                 b"close" => {
                     client.output.extend_from_slice(b"bye\n");
                     self.closing.push_back(key);
@@ -102,8 +105,21 @@ impl Clients for Lines {
         self.clients[key.slot as usize].unwritten -= bytes;
     }
 
+    fn awaits_confirmation(&self, key: ClientKey) -> bool {
+        self.clients[key.slot as usize].pings > 0
+    }
+
     fn flushes(&self, _: ClientKey) -> bool {
         true
+    }
+}
+
+impl Lines {
+    fn confirm(&mut self, slot: usize) {
+        let client = &mut self.clients[slot];
+        client.pings -= 1;
+        client.output.extend_from_slice(b"pong\n");
+        self.dirty.push_back(ClientKey { slot: slot as u32, generation: 5 });
     }
 }
 
@@ -324,4 +340,35 @@ fn a_connection_that_always_has_more_lets_others_go_first() {
     assert_eq!(core.server.clients[1].calls, 1);
     let echoed = core.server.clients[0].echoed;
     assert!((1..=CONNECTION_BUDGET + READ_LEN.end()).contains(&echoed), "{echoed} bytes in one turn");
+}
+
+#[test]
+fn a_peer_that_closed_its_half_hears_what_still_waits_for_other_cores() {
+    let mut core = Core::new();
+    let mut client = core.connect(true);
+    client.write_all(b"ping\nping\n").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    core.turn_until(|core| core.server.clients[0].pings == 2);
+    for _ in 0..10 {
+        core.turn();
+    }
+    core.server.confirm(0);
+    core.expect(&mut client, b"pong\n");
+    assert!(core.server.closed.is_empty(), "another one waits");
+    core.server.confirm(0);
+    core.expect(&mut client, b"pong\n");
+    core.turn_until(|core| !core.server.closed.is_empty());
+    assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
+}
+
+#[test]
+fn a_peer_that_closed_its_half_is_not_waited_for_without_end() {
+    let mut core = Core::new();
+    let mut client = core.connect(true);
+    client.write_all(b"ping\n").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    core.turn_until(|core| core.server.clients[0].pings == 1);
+    core.turn_until(|core| core.connections.poll_timeout().is_some());
+    core.turns += ENDING_MAX.as_millis() as u64;
+    core.turn_until(|core| !core.server.closed.is_empty());
 }

@@ -31,6 +31,9 @@ pub trait Clients {
     fn take_output(&mut self, now: Now, key: ClientKey, spare: Vec<u8>) -> Vec<u8>;
     fn handle_written(&mut self, key: ClientKey, bytes: usize);
 
+    /// Whether something of the client's output waits for other cores; it will be dirty when that comes.
+    fn awaits_confirmation(&self, key: ClientKey) -> bool;
+
     /// Whether what is queued should still be written, now that the client has ended.
     fn flushes(&self, key: ClientKey) -> bool;
 }
@@ -178,8 +181,11 @@ impl Connections {
             match connection.read(now, &mut budget, &mut self.blocks, server) {
                 Outcome::Enough => {}
                 Outcome::More => enqueue(connection, &mut self.reading),
+                // A peer that closed only its half hears what it asked for before.
+                Outcome::Gone(CloseReason::ClientClosed) if server.awaits_confirmation(key) => {
+                    self.end_when_written(now, key, server);
+                }
                 Outcome::Gone(reason) => {
-                    // A peer that closed only its half hears what was asked before.
                     if reason == CloseReason::ClientClosed {
                         self.write(now, key, server);
                     }
@@ -213,11 +219,15 @@ impl Connections {
 
     /// Closes a connection once its output is written.
     fn begin_end(&mut self, now: Now, key: ClientKey, server: &mut impl Clients) {
-        let Some(connection) = get(&mut self.slots, key) else { return };
         if !server.flushes(key) {
             self.close(key, CloseReason::WriteError, server);
             return;
         }
+        self.end_when_written(now, key, server);
+    }
+
+    fn end_when_written(&mut self, now: Now, key: ClientKey, server: &mut impl Clients) {
+        let Some(connection) = get(&mut self.slots, key) else { return };
         (connection.closed, connection.ending) = (true, true);
         self.ending.push_back((now.monotonic + ENDING_MAX, key));
         self.write(now, key, server);
@@ -227,7 +237,9 @@ impl Connections {
     fn write(&mut self, now: Now, key: ClientKey, server: &mut impl Clients) {
         let Some(connection) = get(&mut self.slots, key) else { return };
         match connection.write(now, &mut self.spares, server) {
-            Ok(all) if all && connection.ending => self.close(key, CloseReason::ClientClosed, server),
+            Ok(true) if connection.ending && !server.awaits_confirmation(key) => {
+                self.close(key, CloseReason::ClientClosed, server)
+            }
             Ok(_) => {}
             Err(_) => self.close(key, CloseReason::WriteError, server),
         }

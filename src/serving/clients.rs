@@ -145,6 +145,10 @@ impl Clients for ServedClients<'_> {
         self.server.handle_written(key, bytes);
     }
 
+    fn awaits_confirmation(&self, key: ClientKey) -> bool {
+        self.server.client(key).is_some_and(Client::awaits_confirmation)
+    }
+
     fn flushes(&self, key: ClientKey) -> bool {
         self.close_reason(key).is_some_and(CloseReason::flushes)
     }
