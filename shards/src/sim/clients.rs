@@ -12,7 +12,7 @@ use crate::shard::CATALOG_SHARD;
 use crate::shard::answer::{Answer, StoredMessage, StreamInfo};
 use crate::shard::request::{Batch, DirectGet, Item, ItemKind, ReplyTo, Request, Selector, Span};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// All clients of a node, on whatever core.
@@ -23,6 +23,8 @@ pub struct Clients {
     next_op: OpId,
     /// What an audit has brought so far.
     audits: BTreeMap<OpId, Vec<(u64, OpId)>>,
+    /// Sequences that the last audit of each stream has brought.
+    pub found: BTreeMap<String, BTreeSet<u64>>,
     infos: BTreeMap<String, StreamInfo>,
     /// Of the last answers: messages and acks that wait for their ack, by stream and consumer.
     pub backlog: BTreeMap<(String, String), u64>,
@@ -66,6 +68,11 @@ impl Clients {
     /// The number that the next operation gets.
     pub fn next_op(&self) -> OpId {
         self.next_op + 1
+    }
+
+    /// What the last info of a stream names as lost.
+    pub fn lost(&self, stream: &str) -> &[u64] {
+        self.infos.get(stream).map_or(&[], |info| &info.state.lost)
     }
 
     /// Takes in what clients hear.
@@ -173,6 +180,7 @@ impl Clients {
                 self.model.end(id, Outcome::Done);
                 let found = self.audits.remove(&id).unwrap_or_default();
                 let last = self.infos.get(stream).map_or(0, |info| info.state.last_seq);
+                self.found.insert(stream.clone(), found.iter().map(|(seq, _)| *seq).collect());
                 self.model.audit(stream, &found, last, wall)?;
             }
             (Answer::ConsumerCreated(info), Kind::ConsumerCreate { stream, config }) => {
@@ -196,7 +204,8 @@ impl Clients {
                 self.model.end(id, Outcome::Done);
                 let key = (stream.clone(), consumer.clone());
                 self.backlog.insert(key.clone(), info.num_pending + info.num_ack_pending);
-                if self.model.consumers.get(&key).is_some_and(|model| model.deleted == Certainty::Yes) {
+                let is_deleted = self.model.consumers.get(&key).is_some_and(|c| c.deleted == Certainty::Yes);
+                if is_deleted && !self.model.is_damaged_anywhere {
                     return Err(format!("{stream}/{consumer} is there again, and was deleted"));
                 }
             }
@@ -299,7 +308,7 @@ impl Clients {
         let of_this = |op: &Op| matches!(&op.kind, Kind::StreamUpdate(config) if config.name == name);
         let is_changing = self.model.waiting().any(|(_, op)| of_this(op));
         if let Some(stream) = self.model.streams.get_mut(name) {
-            if stream.deleted == Certainty::Yes {
+            if stream.deleted == Certainty::Yes && !self.model.is_damaged_anywhere {
                 return Err(format!("{name} is there again, and was deleted"));
             }
             let is_possible = stream.maybe.iter().chain([&stream.config]).any(|c| c.is_same(&info.config));

@@ -164,6 +164,29 @@ impl Disk {
         found
     }
 
+    /// Flips one bit of a sector that holds something. Returns file and offset.
+    pub fn flip_somewhere(&mut self, random: &mut Random) -> Option<(u32, usize)> {
+        let written = |file: &File| -> Vec<usize> {
+            let sectors = file.now.chunks(SECTOR_LEN).enumerate();
+            sectors
+                .filter(|(_, sector)| sector.iter().any(|&byte| byte != 0))
+                .map(|(i, _)| i * SECTOR_LEN)
+                .collect()
+        };
+        let files: Vec<u32> = self.files.keys().copied().collect();
+        let number = *random.pick(&files);
+        let file = self.files.get_mut(&number)?;
+        let sectors = written(file);
+        if sectors.is_empty() {
+            return None;
+        }
+        let at = *random.pick(&sectors) + random.below(SECTOR_LEN as u64) as usize;
+        let bit = 1 << random.below(8);
+        file.now[at] ^= bit;
+        file.durable[at] ^= bit;
+        Some((number, at))
+    }
+
     /// Operations that are out are done, or not, or in part.
     fn end_some(&mut self, random: &mut Random) {
         for Out { op, .. } in std::mem::take(&mut self.out) {

@@ -3,6 +3,7 @@
 //! Must not know: real clocks, files, threads; anything that would make a seed run differently twice.
 
 mod clients;
+mod damage;
 pub mod defect;
 mod disk;
 mod model;

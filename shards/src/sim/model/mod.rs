@@ -38,6 +38,8 @@ pub struct Model {
     pub life: u64,
     /// Bits were flipped below what is acked: what is missing must be reported, what is there must be right.
     pub is_damaged: bool,
+    /// And not only in payloads: what was deleted may be there again, consumers may have forgotten.
+    pub is_damaged_anywhere: bool,
     /// The wall clock was set by more than the duplicate window.
     pub is_far_off: bool,
 }
@@ -227,6 +229,9 @@ impl Model {
         let Some(model) = self.consumers.get_mut(&(stream.to_owned(), consumer.to_owned())) else {
             return Ok(());
         };
+        if self.is_damaged_anywhere {
+            return Ok(());
+        }
         let seq = model.delivered(&format!("{stream}/{consumer}"), delivery)?;
         self.observe(stream, seq, id)
     }
