@@ -24,6 +24,9 @@ pub enum Defect {
     /// Recovery serves the tail above the synced mark where it is, and does not carry it over into the new life.
     #[cfg(any(test, feature = "sim"))]
     TailNotSynced,
+    /// In relaxed mode nothing is ever synced.
+    #[cfg(any(test, feature = "sim"))]
+    RelaxedNeverSyncs,
     /// A commit that crosses into another segment syncs the newer file only.
     #[cfg(any(test, feature = "sim"))]
     OneFileSynced,

@@ -6,7 +6,7 @@ use super::disk_op::{DiskData, DiskDone, DiskOp, SegmentFile};
 use super::entry::{self, EntryBuilder, EntryStart, EntryView};
 use super::format::{FLAG_CLOSED, FRAME_LEN, Frame, ItemKind, framed_len};
 use super::next;
-use super::options::LogOptions;
+use super::options::{LogOptions, SyncPolicy};
 use super::prepare::Preparation;
 use super::reads::Reads;
 use super::segments::{Segment, Segments};
@@ -442,6 +442,11 @@ impl Log {
         let mut files = self.sync.start(now, token);
         if has_defect!(self.options.defect, OneFileSynced) {
             files.drain(..files.len() - 1);
+        }
+        if has_defect!(self.options.defect, RelaxedNeverSyncs)
+            && matches!(self.options.sync, SyncPolicy::Written { .. })
+        {
+            files.clear();
         }
         Some(DiskOp::Sync { token, files })
     }

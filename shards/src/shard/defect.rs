@@ -9,6 +9,8 @@ pub enum Defect {
     AnswersDuplicateEarly,
     /// An awaited consumer ack is answered before its sync.
     AnswersAwaitedAckEarly,
+    /// What is damaged is not counted as lost.
+    SilentAboutDamage,
     /// A delete is passed over when the log is replayed.
     LosesDeletesOnReplay,
 }

@@ -1,6 +1,7 @@
 //! Requests about one stream or its consumers, answered from its committed state.
 
 use super::answer::{Advisory, Answer};
+use super::defect::{self, Defect};
 use super::engine::Engine;
 use super::group::{After, Machine, Pending};
 use super::outputs::Outputs;
@@ -29,9 +30,13 @@ impl Engine {
         }
         match request {
             Request::StreamInfo { group, deleted_details, subjects_filter, offset } => {
+                let is_silent = defect::is(self.options.defect, Defect::SilentAboutDamage);
                 let Some(stream) = self.open_stream(group) else { return not_found(&to, out) };
                 let count = stream.consumer_count() as u64;
-                let state = stream.stream.state(deleted_details, &subjects_filter, offset, count);
+                let mut state = stream.stream.state(deleted_details, &subjects_filter, offset, count);
+                if is_silent {
+                    state.lost.clear();
+                }
                 out.answer(&to, Answer::StreamInfo(Box::new(stream.stream.info(now, state))));
             }
             Request::StreamPurge { group, filter, seq, keep } => {

@@ -118,8 +118,8 @@ impl Clients {
                 let was_waiting = op.outcome == Outcome::Waiting;
                 self.model.end(id, |_| if was_waiting { outcome } else { op.outcome });
                 self.refused(id, kind, &rejection, wall)?;
-                if let (Rejection::StreamStoreFailed(text), Kind::StreamUpdate(config)) = (&rejection, kind)
-                    && text.contains("done in part")
+                if let Kind::StreamUpdate(config) = kind
+                    && outcome == Outcome::Unknown
                     && let Some(stream) = self.model.streams.get_mut(&config.name)
                 {
                     stream.is_half_done = true;

@@ -17,12 +17,14 @@ const IN_LOG: &[(&str, LogDefect)] = &[
     ("recycle-before-checkpoint", LogDefect::RecycleBeforeCheckpoint),
     ("checksum-ignored", LogDefect::ChecksumIgnored),
     ("tail-not-synced", LogDefect::TailNotSynced),
+    ("relaxed-never-syncs", LogDefect::RelaxedNeverSyncs),
     ("one-file-synced", LogDefect::OneFileSynced),
 ];
 
 const IN_SHARD: &[(&str, ShardDefect)] = &[
     ("duplicate-answered-early", ShardDefect::AnswersDuplicateEarly),
     ("awaited-ack-answered-early", ShardDefect::AnswersAwaitedAckEarly),
+    ("silent-about-damage", ShardDefect::SilentAboutDamage),
     ("delete-lost-on-replay", ShardDefect::LosesDeletesOnReplay),
 ];
 

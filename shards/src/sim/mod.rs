@@ -11,6 +11,7 @@ mod node;
 mod op;
 pub mod places;
 mod random;
+mod relaxed;
 mod rings;
 mod run;
 mod server;

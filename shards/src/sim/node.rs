@@ -9,7 +9,7 @@ use crate::core::{Core, NextTurn, World};
 use crate::ids::{CoreId, GroupId, ShardId};
 use crate::lanes::{CoreMessage, Lane};
 use crate::log::disk_op::{DiskDone, DiskOp};
-use crate::log::{Activity, LogOptions};
+use crate::log::{Activity, LogOptions, SyncPolicy};
 use crate::shard::{Shard, ShardOptions};
 use crate::stream::config::ServerLimits;
 use crate::time::{Instant, Now, WallTime};
@@ -29,6 +29,7 @@ pub struct Node {
     random: Random,
     defects: Defects,
     segment_len: u64,
+    pub sync: SyncPolicy,
     /// Wall clock less what it would be if nobody had set it. Nanoseconds.
     wall_offset: i64,
     /// How far it was set, over all steps: times that were told may be wrong by so much.
@@ -46,6 +47,12 @@ impl Node {
     /// A node that is down, with empty disks.
     pub fn new(shards: u16, defects: Defects, mut random: Random) -> Self {
         let segment_len = *random.pick(&[64 << 10, 128 << 10, 128 << 10, 256 << 10]);
+        let millis = Duration::from_millis(random.between(1, 40));
+        let sync = match random.below(10) {
+            0..7 => SyncPolicy::Synced { sync_interval: Duration::ZERO },
+            7 => SyncPolicy::Synced { sync_interval: millis },
+            _ => SyncPolicy::Written { unsynced_max: millis, unsynced_bytes_max: 64 << 10 },
+        };
         Node {
             now: Instant(1_000_000_000),
             life: 0,
@@ -56,6 +63,7 @@ impl Node {
             random,
             defects,
             segment_len,
+            sync,
             wall_offset: 0,
             wall_steps: Duration::ZERO,
             turns: 0,
@@ -218,6 +226,7 @@ impl Node {
         log.first_segment_len = 64 << 10;
         log.tail_cache_len = 32 << 10;
         log.read_cache_len = 16 << 10;
+        log.sync = self.sync;
         log.defect = self.defects.log;
         ShardOptions {
             id: ShardId(shard as u16),

@@ -8,6 +8,7 @@ use super::node::Node;
 use super::op::{Kind, OpId, Outcome};
 use super::places::{Place, Places};
 use super::random::Random;
+use super::relaxed::Memories;
 use super::workload::Workload;
 use crate::ids::{CoreId, GroupId};
 use crate::shard::Shard;
@@ -59,7 +60,8 @@ pub(super) struct Run {
     pub(super) random: Random,
     places: Places,
     /// A disk fails or is full in this life: not every operation can succeed.
-    is_faulty: bool,
+    pub(super) is_faulty: bool,
+    pub(super) memories: Memories,
     seed: u64,
 }
 
@@ -77,7 +79,16 @@ impl Run {
         let mut clients = Clients::default();
         clients.trace.is_verbose = options.is_verbose;
         let workload = Workload::new(random.fork());
-        Run { node, clients, workload, random, places: Places::default(), is_faulty: false, seed }
+        Run {
+            node,
+            clients,
+            workload,
+            random,
+            places: Places::default(),
+            is_faulty: false,
+            memories: Memories::default(),
+            seed,
+        }
     }
 
     fn all(&mut self) -> Verdict {
@@ -102,6 +113,7 @@ impl Run {
     fn start(&mut self) -> Verdict {
         self.boot();
         self.until("the node serves", Node::is_settled)?;
+        self.begin_memories();
         let found: Vec<String> = self.node.shards().map(|shard| format!("{:?}", shard.recovery())).collect();
         for (shard, found) in found.iter().enumerate() {
             self.note(format_args!("shard {shard} recovered: {found}"));
@@ -152,6 +164,7 @@ impl Run {
         if self.random.below(400) == 0 {
             self.set_clock();
         }
+        self.remember_if_due();
         let until = self.node.now + self.workload.pause();
         self.pass(until)?;
         Ok(self.workload.act(&mut self.clients, &mut self.node))
@@ -216,6 +229,7 @@ impl Run {
     fn crash(&mut self) {
         self.places.note_crash(&self.node);
         let power = self.random.percent(75);
+        self.forget_unsynced(power);
         self.end_life();
         let torn = self.node.crash(power);
         self.places.torn_tails += torn;
@@ -233,6 +247,7 @@ impl Run {
         self.note(format_args!("clean stop"));
         self.boot();
         let after = self.recovered_hashes()?;
+        self.begin_memories();
         for (group, hash) in before {
             if after.get(&group) != Some(&hash) {
                 return Err(format!("a clean stop changes the state of group {group}"));
@@ -315,23 +330,30 @@ impl Run {
             unsettled.map(|(name, stream)| (name.clone(), stream.config.clone())).collect();
         for (name, config) in names {
             if self.node.cores[0].server.stream(&name).is_some() {
-                let delete = self.ask(Kind::StreamDelete { stream: name.clone() });
-                self.settle()?;
-                self.check_done(delete, "deleted", &name)?;
+                self.insist("deleted", Kind::StreamDelete { stream: name.clone() })?;
             }
-            let create = self.ask(Kind::StreamCreate(Box::new(config)));
-            self.settle()?;
-            self.check_done(create, "created", &name)?;
+            self.insist("created", Kind::StreamCreate(Box::new(config)))?;
         }
+        // In relaxed mode until all of this is synced.
+        let until = self.node.now + Duration::from_millis(200);
+        self.pass(until)?;
+        self.begin_memories();
         Ok(())
     }
 
-    fn check_done(&self, id: Option<OpId>, what: &str, name: &str) -> Verdict {
-        let outcome = id.and_then(|id| Some(self.clients.model.ops.get(&id)?.outcome));
-        match outcome {
-            Some(Outcome::Done(_)) => Ok(()),
-            _ => Err(format!("{name} cannot be {what} after a restart: {outcome:?}")),
+    /// Asks until it is done: the log of a young life may have to prepare a segment first.
+    fn insist(&mut self, what: &str, kind: Kind) -> Verdict {
+        for _ in 0..5 {
+            let id = self.ask(kind.clone());
+            self.settle()?;
+            let op = id.and_then(|id| self.clients.model.ops.get(&id));
+            if op.is_some_and(|op| matches!(op.outcome, Outcome::Done(_))) {
+                return Ok(());
+            }
+            let until = self.node.now + Duration::from_secs(1);
+            self.pass(until)?;
         }
+        Err(format!("a stream cannot be {what} after a restart: {kind:?}"))
     }
 
     /// Nothing fails any more: everything unacked comes, and the state outlives a clean stop.

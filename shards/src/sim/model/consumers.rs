@@ -6,7 +6,7 @@ use crate::consumer::config::{AckPolicy, ConsumerConfig};
 use crate::sim::server::Delivered;
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ConsumerModel {
     pub config: ConsumerConfig,
     pub created: Certainty,

@@ -25,7 +25,7 @@ pub enum Certainty {
 }
 
 /// Everything that clients know. Outlives crashes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     pub ops: BTreeMap<OpId, Op>,
     pub streams: BTreeMap<String, StreamModel>,
@@ -40,6 +40,8 @@ pub struct Model {
     pub is_damaged: bool,
     /// And not only in payloads: what was deleted may be there again, consumers may have forgotten.
     pub is_damaged_anywhere: bool,
+    /// A power cut has taken what was acknowledged.
+    pub is_relaxed: bool,
     /// The wall clock was set by more than the duplicate window.
     pub is_far_off: bool,
 }

@@ -7,7 +7,7 @@ use crate::subject;
 use crate::time::WallTime;
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StreamModel {
     /// What an answer has confirmed last, or the creation asks for.
     pub config: StreamConfig,
@@ -15,7 +15,7 @@ pub struct StreamModel {
     configs: Vec<StreamConfig>,
     /// Updates that were asked for since the last one that was confirmed.
     pub maybe: Vec<StreamConfig>,
-    /// The node has said that the next start may complete an update.
+    /// The outcome of an update of this life is open: the next start may bring it.
     pub is_half_done: bool,
     pub created: Certainty,
     pub deleted: Certainty,
@@ -226,7 +226,9 @@ impl StreamModel {
                 return Err(format!("{name} has message {seq} again, which was deleted or purged"));
             }
         }
-        if model.is_damaged {
+        // Its deletion may be lost in the catalog, and not on its own disk: then it is there again, and empty.
+        let is_half_deleted = model.is_relaxed && self.deleted == Certainty::Maybe;
+        if model.is_damaged || is_half_deleted {
             return Ok(());
         }
         for (seq, (id, _)) in self.seqs.iter().filter(|(seq, _)| !here.contains(seq)) {
