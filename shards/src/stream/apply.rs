@@ -3,14 +3,13 @@
 use super::Stream;
 use super::config::{Discard, StreamConfig};
 use super::effects::{Effects, Reason};
-use super::index::row::Message;
 use super::index::shape::Shape;
 use super::msg_ids::{MsgId, Seen};
 use super::place::Place;
 use crate::change::{Change, ChangeKind};
 use crate::encoding::Malformed;
 use crate::headers;
-use crate::ids::{EntryPlace, StreamSeq};
+use crate::ids::EntryPlace;
 use crate::limits::EFFECTS_REMOVED_MAX;
 use crate::messages::SubjectId;
 use crate::record::{RecordView, Rollup, Ttl};
@@ -40,7 +39,9 @@ impl Stream {
             return self.apply_publish(&RecordView::parse(body)?, place, effects);
         }
         match Change::decode(kind, body)? {
-            Change::Delete { seq, erase } => self.apply_delete(seq, erase, effects),
+            Change::Delete { seq, erase } => {
+                self.remove_erasing(seq.0, erase, Some(Reason::Deleted), effects);
+            }
             Change::Purge { below, filter } => self.apply_purge(below.0, filter, effects)?,
             Change::ExpireThrough { seq } => self.apply_expire_through(seq.0, effects),
             Change::ExpireList(list) => {
@@ -164,15 +165,6 @@ impl Stream {
         }
     }
 
-    fn apply_delete(&mut self, seq: StreamSeq, erase: bool, effects: &mut Effects) {
-        if let Some(message) = self.remove_erasing(seq.0, erase, Some(Reason::Deleted), effects)
-            && erase
-            && self.memory.is_none()
-        {
-            effects.erase(message.place);
-        }
-    }
-
     fn apply_purge(&mut self, below: u64, filter: &[u8], effects: &mut Effects) -> Result<(), Malformed> {
         let before = self.index.count();
         if filter.is_empty() {
@@ -275,18 +267,12 @@ impl Stream {
     }
 
     /// Removes a message. `reason`: `None` in a purge, which is reported as a whole.
-    fn remove_erasing(
-        &mut self,
-        seq: u64,
-        erase: bool,
-        reason: Option<Reason>,
-        effects: &mut Effects,
-    ) -> Option<Message> {
-        let known = self.index.get(seq)?;
+    fn remove_erasing(&mut self, seq: u64, erase: bool, reason: Option<Reason>, effects: &mut Effects) {
+        let Some(known) = self.index.get(seq) else { return };
         if let Some(reason) = reason {
             effects.remove(known.seq, reason, known.subject, self.index.name(known.subject));
         }
-        let message = self.index.remove(seq)?;
+        let Some(message) = self.index.remove(seq) else { return };
         self.committed.bytes -= message.shape.accounted(self.config.storage);
         if message.shape.has_ttl()
             && let Some(ttls) = &mut self.ttls
@@ -304,7 +290,6 @@ impl Stream {
         {
             self.compact_memory(message.place.entry, first, last);
         }
-        Some(message)
     }
 
     /// Replaces an entry in memory by one with only what is still there.

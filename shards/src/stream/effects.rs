@@ -1,6 +1,5 @@
-//! What applying a change did, for the consumers of the stream and for the log.
+//! What applying a change did, for the consumers of the stream.
 
-use super::place::Place;
 use crate::ids::StreamSeq;
 use crate::limits::EFFECTS_REMOVED_MAX;
 use crate::messages::SubjectId;
@@ -12,7 +11,6 @@ pub struct Effects {
     stored: Option<(StreamSeq, StreamSeq)>,
     removed: Vec<RemovedRun>,
     purges: Vec<Purge>,
-    erased: Vec<Place>,
     /// Subjects of `removed` and filters of `purges`.
     names: Vec<u8>,
     overflow: bool,
@@ -78,11 +76,6 @@ impl Effects {
         &self.names[purge.filter_at as usize..][..purge.filter_len as usize]
     }
 
-    /// Records to overwrite, of deletes that asked for it.
-    pub fn erased(&self) -> &[Place] {
-        &self.erased
-    }
-
     /// True: more left than `removed` may hold, so that it is not complete; consumers count again, as after a purge.
     pub fn overflow(&self) -> bool {
         self.overflow
@@ -93,7 +86,6 @@ impl Effects {
         self.stored = None;
         self.removed.clear();
         self.purges.clear();
-        self.erased.clear();
         self.names.clear();
         self.overflow = false;
     }
@@ -125,10 +117,6 @@ impl Effects {
     pub(super) fn purge(&mut self, filter: &[u8], purged: u64) {
         let (filter_at, filter_len) = self.keep(filter);
         self.purges.push(Purge { purged, filter_at, filter_len });
-    }
-
-    pub(super) fn erase(&mut self, place: Place) {
-        self.erased.push(place);
     }
 
     fn keep(&mut self, name: &[u8]) -> (u32, u32) {
