@@ -173,8 +173,6 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
     let mut lines = Vec::new();
     for (n, (server, side)) in plan.servers.iter().zip(&load.servers).enumerate() {
         let spread = spread(side, RATE);
-        let rate =
-            |of: fn(Spread) -> f64| spread.map_or(NONE.into(), |spread| units::number(of(spread).round()));
         let sum = |of: fn(&Measured) -> u64| match side.valid().count() {
             0 => NONE.into(),
             _ => units::number(side.valid().map(|run| of(&run.measured)).sum::<u64>() as f64),
@@ -182,8 +180,10 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
         table.row([
             server.name.clone(),
             acks(plan, load, n),
-            rate(|spread| spread.median),
-            format!("{}–{}", rate(|spread| spread.min), rate(|spread| spread.max)),
+            count(side, RATE),
+            spread.map_or(NONE.into(), |spread| {
+                format!("{}–{}", units::number(spread.min.round()), units::number(spread.max.round()))
+            }),
             time(side, P50),
             time(side, P99),
             time(side, P999),

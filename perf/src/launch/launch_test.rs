@@ -109,3 +109,12 @@ fn the_guard_ends_a_server_whose_starter_is_gone() {
     assert!(ended_by_guard.is_some_and(|status| !status.success()));
     assert!(!victim.exists());
 }
+
+#[test]
+fn a_build_that_fails_is_told_before_anything_starts() {
+    let build = |build: &str| Recipe { build: Some(build.into()), ..Recipe::default() }.build();
+    assert_eq!(build("true"), Ok(()));
+    for wrong in ["false", "no-such-program-anywhere"] {
+        assert_eq!(build(wrong).unwrap_err().exit_code(), 16, "{wrong}");
+    }
+}

@@ -30,6 +30,8 @@ pub struct Recipe {
     pub config: Option<String>,
     /// Cores to run on; empty: all.
     pub cores: Vec<usize>,
+    /// A command that makes the program, run once before everything.
+    pub build: Option<String>,
     /// How to get the program where it is missing.
     pub how_to_get: Option<String>,
 }
@@ -56,6 +58,20 @@ const OUTPUT_SHOWN: usize = 600;
 const GET_NATS_SERVER: &str = "go install github.com/nats-io/nats-server/v2@v2.15.2";
 
 impl Recipe {
+    /// Makes the program, where there is a command for it. Errors: BadOptions, NotStarted.
+    pub fn build(&self) -> Result<(), Failure> {
+        let Some(build) = &self.build else { return Ok(()) };
+        let words = words::split(build)?;
+        // What it prints is for people: results may go to standard output.
+        let status =
+            Command::new(&words[0]).args(&words[1..]).stdin(Stdio::null()).stdout(std::io::stderr()).status();
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(Failure::NotStarted(format!("\"{build}\" ended with {status}"))),
+            Err(error) => Err(Failure::NotStarted(format!("\"{build}\": {error}"))),
+        }
+    }
+
     /// Whether it can be started at all. Errors: BadOptions, MissingProgram.
     pub fn check(&self) -> Result<(), Failure> {
         let config = self.config.as_deref().unwrap_or_default();
@@ -110,7 +126,8 @@ impl Recipe {
         }
         let output = fs::File::create(folder.join("output")).map_err(machine)?;
         let words: Vec<String> = words::split(&self.command)?.iter().map(|word| fill(word)).collect();
-        let mut command = Command::new(&words[0]);
+        let program = words::find_program(&words[0]).unwrap_or_else(|| PathBuf::from(&words[0]));
+        let mut command = Command::new(program);
         command.args(&words[1..]).stdin(Stdio::null());
         command.stdout(output.try_clone().map_err(machine)?).stderr(output);
         // A group of its own: Ctrl-C in the terminal is not for it.

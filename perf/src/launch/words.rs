@@ -36,7 +36,8 @@ pub fn split(line: &str) -> Result<Vec<String>, Failure> {
     if words.is_empty() { Err(bad("there is no command")) } else { Ok(words) }
 }
 
-/// As execvp finds it: a path, or in a folder of the PATH.
+/// A path, or a name: of a program beside this one (so that what was built together is run together), or in a folder of
+/// the PATH.
 pub fn find_program(program: &str) -> Option<PathBuf> {
     let runs = |path: &Path| {
         path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
@@ -44,8 +45,10 @@ pub fn find_program(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| runs(path));
     }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| runs(path))
+    let beside = std::env::current_exe().ok().and_then(|own| own.parent().map(|folder| folder.join(program)));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|folder| folder.join(program));
+    beside.into_iter().chain(on_path).find(|path| runs(path))
 }
 
 #[cfg(test)]

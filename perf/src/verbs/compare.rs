@@ -73,6 +73,7 @@ impl Compare {
         }
         for server in &plan.servers {
             if let Origin::Start(recipe) = &server.origin {
+                recipe.build()?;
                 recipe.check()?;
             }
         }
