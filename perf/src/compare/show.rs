@@ -1,6 +1,6 @@
 //! A comparison as a document. What an ack means stands beside every figure.
 
-use super::plan::Plan;
+use super::plan::{Origin, Plan, Server};
 use super::rounds::{LoadRuns, Rounds, ServerRuns};
 use crate::document::{Document, Section, Table};
 use crate::failure::Failure;
@@ -102,6 +102,7 @@ fn notes(plan: &Plan, rounds: &Rounds) -> Vec<String> {
     let mut notes = vec![format!(
         "{rounds_of}. One server runs at a time; those that the comparison starts are new, with a new directory, in each run."
     )];
+    notes.extend(plan.servers.iter().enumerate().map(|(n, server)| identity(server, n, rounds)));
     let sides = || rounds.loads.iter().flat_map(|load| load.servers.iter().map(move |side| (load, side)));
     let mut methods: Vec<Method> = Vec::new();
     for load in &rounds.loads {
@@ -140,6 +141,29 @@ fn notes(plan: &Plan, rounds: &Rounds) -> Vec<String> {
         }
     }
     notes
+}
+
+/// Which program stands behind a name, and how it was started.
+fn identity(server: &Server, n: usize, rounds: &Rounds) -> String {
+    let mut runs = rounds.loads.iter().flat_map(|load| load.servers[n].runs.iter().flatten());
+    let product = runs.next().map_or("never reached".to_owned(), |run| {
+        format!("{} {}", run.measured.server.name, run.measured.server.version)
+    });
+    let origin = match &server.origin {
+        Origin::Address(address) => format!("at {}", address.host),
+        Origin::Start(recipe) => {
+            let config =
+                recipe.config.as_deref().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+            let config = config.map_or(String::new(), |text| format!(", with {{config}} = {text}"));
+            let cores = if recipe.cores.is_empty() {
+                String::new()
+            } else {
+                format!(", on cores {:?}", recipe.cores)
+            };
+            format!("started as: {}{config}{cores}", recipe.command)
+        }
+    };
+    format!("{}: {product}, {origin}.", server.name)
 }
 
 fn ratios(plan: &Plan, rounds: &Rounds) -> Section {

@@ -33,6 +33,7 @@ fn a_table_has_medians_a_ratio_with_its_interval_and_what_an_ack_means() {
     assert_eq!((rows[0][7].as_str(), rows[1][7].as_str()), ("–", "2.00 × (1.90–2.10)"));
     let text = document.text();
     assert!(text.contains("Intervals: 95 % bootstrap"), "{text}");
+    assert!(text.contains("Theirs: nats-server 2.15.2, at h:2."), "{text}");
     for section in &document.sections {
         let table = section.table.as_ref().unwrap();
         assert!(table.heads.iter().any(|head| head.starts_with("Acks")), "{}", section.heading);

@@ -109,9 +109,9 @@ impl Lines {
         let mut right = RIGHT;
         for (n, series) in self.series.iter().enumerate().rev() {
             canvas.text("label", right, 14.0, Anchor::End, &series.name);
-            right -= series.name.chars().count() as f64 * LETTER + 6.0;
+            right -= series.name.chars().count() as f64 * LETTER + 11.0;
             canvas.rect(&format!("f{}", n % COLOURS), right - 14.0, 7.0, 14.0, 4.0);
-            right -= 32.0;
+            right -= 30.0;
         }
     }
 }

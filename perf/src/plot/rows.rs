@@ -78,6 +78,9 @@ impl Rows {
                 }
                 Style::Dots => canvas.circle(&format!("dot f{colour}"), (place(row.value), middle), 5.0),
             }
+            if row.low == row.high {
+                continue;
+            }
             canvas.line("whisker", (place(row.low), middle), (place(row.high), middle));
             for end in [row.low, row.high] {
                 canvas.line("whisker", (place(end), middle - 4.0), (place(end), middle + 4.0));

@@ -53,17 +53,9 @@ impl Range {
                 ((low / step).floor() * step, (high / step).ceil() * step)
             }
             Scale::Log => {
-                let (low, high) = (round_down(least), round_down(most * 0.999_999));
-                (
-                    low,
-                    if high * 2.0 >= most {
-                        high * 2.0
-                    } else if high * 5.0 >= most {
-                        high * 5.0
-                    } else {
-                        high * 10.0
-                    },
-                )
+                let low = round_down(least);
+                // An axis has two ends, also for a single value.
+                (low, round_up(most.max(low * 1.01)))
             }
             Scale::Percentile => (0.0, most.clamp(0.99, SHARE_MAX)),
         };
@@ -134,6 +126,14 @@ fn round_down(value: f64) -> f64 {
     factor * power
 }
 
+/// The smallest of 1, 2 or 5 times a power of ten that is not below `value`.
+fn round_up(value: f64) -> f64 {
+    let power = 10f64.powf(value.log10().floor());
+    // What the logarithm leaves of a round value is no reason for another step.
+    let factors = [1.0, 2.0, 5.0].into_iter();
+    factors.map(|factor| factor * power).find(|round| *round >= value * 0.999_999).unwrap_or(10.0 * power)
+}
+
 /// Decimal places of a share: 0.9 is 1, 0.99 is 2.
 fn nines(share: f64) -> f64 {
     -(1.0 - share.clamp(0.0, SHARE_MAX)).log10()
@@ -169,6 +169,16 @@ mod tests {
         let range = range(Scale::Log, Unit::Nanoseconds, &[1e5, 1e9, 0.0]);
         assert_eq!(labels(&range), ["100 µs", "1 ms", "10 ms", "100 ms", "1 s"]);
         assert!((range.place(1e7) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_log_axis_has_a_tick_at_both_ends() {
+        assert_eq!(labels(&range(Scale::Log, Unit::Plain, &[2000.0, 4000.0])), ["2000", "5000"]);
+        assert_eq!(
+            labels(&range(Scale::Log, Unit::Times, &[0.36, 7.3])),
+            ["0.2 ×", "0.5 ×", "1 ×", "2 ×", "5 ×", "10 ×"]
+        );
+        assert_eq!(labels(&range(Scale::Log, Unit::Plain, &[1000.0])), ["1000", "2000"]);
     }
 
     #[test]
