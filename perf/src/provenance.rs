@@ -66,6 +66,22 @@ impl Provenance {
         }
     }
 
+    /// All of it in one sentence, with the command behind it.
+    pub fn sentence(&self) -> String {
+        let memory = self.memory_bytes as f64 / f64::from(1 << 30);
+        let storage = self.storage.as_ref().map_or(String::new(), |storage| {
+            let sync = storage.sync_p50_ns.map_or(String::new(), |p50| {
+                format!(" (4 KiB write and sync: {} at the median)", units::nanoseconds(p50 as f64))
+            });
+            format!(", {}{sync}", storage.text())
+        });
+        let commit = self.commit.as_ref().map_or(String::new(), |commit| format!(", commit {commit}"));
+        format!(
+            "{}: {}, {} cores, {memory:.0} GiB, kernel {}{storage}{commit}. Command: `{}`",
+            self.date, self.cpu, self.cores, self.kernel, self.command
+        )
+    }
+
     pub fn section(&self) -> Section {
         let mut table = Table::new(["Fact", "Value"]);
         let mut row = |name: &str, value: String| table.row([name.into(), value]);

@@ -25,7 +25,7 @@ pub struct Flags {
     /// Write one page with plots that opens without network
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Write the tables as Markdown; "-": to standard output
+    /// Write the main table as Markdown, with a sentence on where it comes from; "-": to standard output
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
     /// Write dated Markdown with machine, device, command and commit into a folder
@@ -38,6 +38,8 @@ pub struct Artifact<'a> {
     /// Short name for files: `slo-publish`, `compare`.
     pub name: String,
     pub document: &'a Document,
+    /// Sections from the start that `--markdown` writes: what stands in a README.
+    pub brief: usize,
     pub json: serde_json::Value,
     /// Latencies in nanoseconds, each with a short name.
     pub histograms: Vec<(String, &'a Histogram<u64>)>,
@@ -103,7 +105,9 @@ impl Flags {
             put(path, &html::page(&whole))?;
         }
         if let Some(path) = &self.markdown {
-            put(path, &document.markdown(3))?;
+            let mut brief = document.clone();
+            brief.sections.truncate(artifact.brief);
+            put(path, &format!("{}\n{}\n", brief.markdown(3), provenance.sentence()))?;
         }
         if let Some(folder) = &self.results {
             let path = free_path(folder, &format!("{}-{}", provenance.date, artifact.name));

@@ -37,8 +37,13 @@ fn every_form_that_is_asked_for_is_written() {
     let run = measured(&[(100, 200)]);
     let document = Document { title: "T".into(), verdict: None, sections: vec![Section::new("S")] };
     let histograms = vec![("server A".to_owned(), &run.latency), ("b".to_owned(), &run.latency)];
-    let artifact =
-        Artifact { name: "compare".into(), document: &document, json: json!({ "n": 1 }), histograms };
+    let artifact = Artifact {
+        name: "compare".into(),
+        document: &document,
+        brief: 1,
+        json: json!({ "n": 1 }),
+        histograms,
+    };
     flags.check().unwrap();
     flags.write(&artifact, &provenance()).unwrap();
     flags.write(&artifact, &provenance()).unwrap();
@@ -60,6 +65,13 @@ fn every_form_that_is_asked_for_is_written() {
         "a.md",
     ];
     assert_eq!(names, expected);
+    let brief = fs::read_to_string(folder.0.join("a.md")).unwrap();
+    assert!(
+        brief.contains("#### S\n")
+            && brief.contains("2026-11-21: ")
+            && brief.contains(", commit abc. Command: `"),
+        "{brief}"
+    );
     let dated = fs::read_to_string(folder.0.join("2026-11-21-compare.md")).unwrap();
     assert!(dated.starts_with("# T\n") && dated.contains("| commit | abc |"), "{dated}");
 }

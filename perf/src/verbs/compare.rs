@@ -97,6 +97,7 @@ impl Compare {
         let artifact = Artifact {
             name: format!("compare-{name}").trim_end_matches('-').to_owned(),
             document: &document,
+            brief: 1,
             json: super::json_of(&rounds)?,
             histograms,
         };

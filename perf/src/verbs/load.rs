@@ -34,7 +34,7 @@ impl Load {
             let name = measured.title.split(':').next().unwrap_or("run").to_owned();
             let json = super::json_of(&measured)?;
             let histograms = vec![("latency".to_owned(), &measured.latency)];
-            let artifact = Artifact { name, document: &document, json, histograms };
+            let artifact = Artifact { name, document: &document, brief: 1, json, histograms };
             self.output.write(&artifact, &Provenance::gather(Some(&self.target.data_dir)))?;
         }
         measured.verdict().map(|()| true)

@@ -49,7 +49,7 @@ pub fn exit_code(outcome: Result<bool, Failure>) -> ExitCode {
     }
 }
 
-/// The same document without what only a page shows.
+/// Errors: Machine; it has not been seen.
 fn json_of(value: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
     serde_json::to_value(value).map_err(|error| Failure::Machine(format!("JSON: {error}")))
 }

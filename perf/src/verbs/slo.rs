@@ -93,7 +93,8 @@ impl Slo {
         }
         let kind = if self.knee { "knee" } else { "slo" };
         let histograms = latency.map(|latency| ("latency".to_owned(), latency)).into_iter().collect();
-        let artifact = Artifact { name: format!("{kind}-{}", self.name()), document, json, histograms };
+        let artifact =
+            Artifact { name: format!("{kind}-{}", self.name()), document, brief: 1, json, histograms };
         self.output.write(&artifact, &Provenance::gather(Some(&self.target.data_dir)))
     }
 }
