@@ -4,7 +4,7 @@ use super::plan::{Origin, Plan, Server};
 use super::rounds::{LoadRuns, Rounds, ServerRuns};
 use crate::document::{Document, Section, Table};
 use crate::failure::Failure;
-use crate::measured::{Measured, histogram};
+use crate::measured::{Measured, Validity, histogram};
 use crate::plot::{Axis, Plot, Row, Rows, Scale, Style, Unit};
 use crate::statistics::{Method, Ratio, Spread};
 use crate::{runs, units};
@@ -117,7 +117,7 @@ fn notes(plan: &Plan, rounds: &Rounds) -> Vec<String> {
     notes.extend(methods.into_iter().map(|method| method.sentence().to_owned()));
     let repeated: u32 = sides().map(|(_, side)| side.repeated).sum();
     if repeated > 0 {
-        notes.push(format!("{repeated} runs were disturbed or had a late generator and were done again."));
+        notes.push(format!("{repeated} runs were disturbed or invalid and were done again."));
     }
     let disturbed =
         sides().flat_map(|(_, side)| side.runs.iter().flatten()).filter(|run| run.disturbed).count();
@@ -127,11 +127,13 @@ fn notes(plan: &Plan, rounds: &Rounds) -> Vec<String> {
             plan.disturbance_max
         ));
     }
-    let late = sides().flat_map(|(_, side)| side.runs.iter().flatten()).count()
-        - sides().map(|(_, side)| side.valid().count()).sum::<usize>();
-    if late > 0 {
-        notes
-            .push(format!("{late} runs were invalid, because the generator was late; they have no figures."));
+    let invalid = sides().flat_map(|(_, side)| side.runs.iter().flatten()).filter_map(|run| {
+        let Validity::Invalid(why) = &run.measured.validity else { return None };
+        Some(why)
+    });
+    let invalid: Vec<&String> = invalid.collect();
+    if let Some(why) = invalid.first() {
+        notes.push(format!("{} runs were invalid and have no figures; the first one: {why}.", invalid.len()));
     }
     for load in &rounds.loads {
         for (server, side) in plan.servers.iter().zip(&load.servers) {

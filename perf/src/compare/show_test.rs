@@ -61,6 +61,6 @@ fn a_server_that_fails_has_dashes_and_a_sentence() {
     assert_eq!(overview.table.as_ref().unwrap().rows[1][3..], ["–"; 5].map(str::to_owned));
     let notes = overview.notes.join("\n");
     assert!(notes.contains("Theirs on x: a server did not start: no room."), "{notes}");
-    assert!(notes.contains("10 runs were disturbed or had a late generator and were done again."), "{notes}");
+    assert!(notes.contains("10 runs were disturbed or invalid and were done again."), "{notes}");
     assert!(notes.contains("5 runs stayed disturbed"), "{notes}");
 }

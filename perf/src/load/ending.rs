@@ -38,8 +38,10 @@ pub struct Seen {
     pub progress: u64,
 }
 
-/// Longest that the last answers are waited for; where a count is to be reached, longest without any progress.
+/// Longest that the last answers of an open loop are waited for; of a closed loop, longest without any progress.
 const DRAIN_TIME_MAX: u64 = 5_000_000_000;
+/// Longest that the last answers of a closed loop with an end in time are waited for: a slow server works on a long queue.
+const QUEUE_TIME_MAX: u64 = 60_000_000_000;
 /// Longest that nothing at all may happen in a load that has no end in time.
 const STALL_TIME_MAX: u64 = 30_000_000_000;
 /// Longest wait for the last answers after a signal.
@@ -113,6 +115,8 @@ impl<'a> Ending<'a> {
         }
         if !self.is_timed() {
             self.drain_until = self.moved_at + DRAIN_TIME_MAX;
+        } else if !self.plan.is_open_loop() {
+            self.drain_until = (self.moved_at + DRAIN_TIME_MAX).min(seen.end + QUEUE_TIME_MAX);
         }
         let until = self.stopped_at.map_or(u64::MAX, |at| at + STOPPED_TIME_MAX).min(self.drain_until);
         let is_quiet = self.shared.all_are_draining() && self.shared.open() <= 0 && !seen.is_behind;
@@ -121,7 +125,7 @@ impl<'a> Ending<'a> {
 
     fn watch_progress(&mut self, seen: &Seen) {
         let moved = seen.progress as i64 - self.shared.open();
-        if moved != self.moved || self.is_timed() {
+        if moved != self.moved || self.is_timed() && self.phase == Phase::Running {
             (self.moved, self.moved_at) = (moved, seen.now);
         }
     }

@@ -37,6 +37,28 @@ fn answers_that_do_not_come_are_given_up() {
 }
 
 #[test]
+fn a_queue_is_waited_for_as_long_as_it_shrinks_and_no_longer_than_a_minute() {
+    ending("kind = \"publish\"\nduration = 1", |shared, mut ending| {
+        shared.add_open(1000);
+        assert_eq!(ending.advance(seen(2 * SECOND)), Phase::Draining);
+        for second in 3..=62 {
+            assert_eq!(ending.advance(Seen { progress: second, ..seen(second * SECOND) }), Phase::Draining);
+        }
+        assert_eq!(ending.advance(Seen { progress: 63, ..seen(63 * SECOND) }), Phase::Over);
+    });
+}
+
+#[test]
+fn an_open_loop_does_not_wait_for_a_backlog() {
+    ending("kind = \"publish\"\nrate = 1000\nduration = 1", |shared, mut ending| {
+        shared.add_open(1000);
+        assert_eq!(ending.advance(seen(2 * SECOND)), Phase::Draining);
+        assert_eq!(ending.advance(Seen { progress: 1, ..seen(7 * SECOND) }), Phase::Draining);
+        assert_eq!(ending.advance(Seen { progress: 2, ..seen(7 * SECOND + 1) }), Phase::Over);
+    });
+}
+
+#[test]
 fn a_count_is_waited_for_as_long_as_something_moves() {
     ending("kind = \"publish\"\ncount = 9", |shared, mut ending| {
         shared.add_open(9);
