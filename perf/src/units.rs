@@ -73,6 +73,7 @@ pub fn factor(value: f64) -> String {
 
 fn three_digits(value: f64) -> String {
     match value.abs() {
+        v if v < 0.0995 => format!("{value:.4}"),
         v if v < 9.995 => format!("{value:.2}"),
         v if v < 99.95 => format!("{value:.1}"),
         _ => format!("{value:.0}"),

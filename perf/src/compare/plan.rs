@@ -28,6 +28,8 @@ pub struct Server {
     pub origin: Origin,
     /// What its acks promise; without, what is known of the product.
     pub durability: Option<String>,
+    /// Loads that it is spared, by name.
+    pub skip: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +73,8 @@ struct WrittenServer {
     how_to_get: Option<String>,
     address: Option<String>,
     durability: Option<String>,
+    #[serde(default)]
+    skip: Vec<String>,
 }
 
 /// Rounds where nothing else is said.
@@ -122,7 +126,8 @@ impl WrittenServer {
             (None, Some(address)) => Origin::Address(address.parse()?),
             _ => return Err("a server has a command or an address, one of them".into()),
         };
-        Ok(Server { name: self.name.clone(), origin, durability: self.durability.clone() })
+        let (name, durability, skip) = (self.name.clone(), self.durability.clone(), self.skip.clone());
+        Ok(Server { name, origin, durability, skip })
     }
 }
 
@@ -140,7 +145,7 @@ impl Server {
                 Origin::Start(Recipe { command: text.into(), cores: cores.to_vec(), ..Recipe::default() })
             }
         };
-        Ok(Server { name, origin, durability })
+        Ok(Server { name, origin, durability, skip: Vec::new() })
     }
 }
 
@@ -159,6 +164,10 @@ impl Plan {
         if !(0.0..=64.0).contains(&self.disturbance_max) {
             return Err("disturbance_max: cores, within 0 and 64".into());
         }
+        let known = |name: &&String| self.loads.iter().any(|load| load.name == **name);
+        if let Some(name) = self.servers.iter().flat_map(|server| &server.skip).find(|name| !known(name)) {
+            return Err(format!("skip: there is no load {name}"));
+        }
         let names: Vec<&str> = self.servers.iter().map(|server| server.name.as_str()).collect();
         match names.iter().enumerate().find(|(n, name)| names[..*n].contains(name)) {
             Some((_, name)) => Err(format!("two servers have the name {name}")),
@@ -176,6 +185,9 @@ impl Plan {
             )));
         }
         self.loads.retain(|load| names.contains(&load.name));
+        for server in &mut self.servers {
+            server.skip.retain(|name| names.contains(name));
+        }
         Ok(())
     }
 
@@ -226,6 +238,7 @@ mod tests {
                 "1 servers: a comparison has 2 to 5",
             ),
             (format!("rounds = 0\n{SERVERS}{load}"), "rounds: 0 is not within 1 and 1000"),
+            (format!("{SERVERS}skip = [\"q\"]\n{load}"), "skip: there is no load q"),
             (format!("{SERVERS}[workload]\n"), "there is no workload"),
             (format!("{}{load}", SERVERS.replace("\"b\"", "\"a\"")), "two servers have the name a"),
         ];

@@ -59,7 +59,7 @@ pub fn run(plan: &Plan, bench: &mut Bench<'_>, told: &mut dyn FnMut(&str)) -> Ro
         for round in 1..=plan.rounds {
             for (n, server) in plan.servers.iter().enumerate() {
                 let runs = &mut load.servers[n];
-                if runs.failure.is_some() {
+                if runs.failure.is_some() || server.skip.contains(&load.name) {
                     runs.runs.push(None);
                     continue;
                 }

@@ -108,3 +108,17 @@ fn an_interruption_ends_everything_and_keeps_what_there_is() {
     assert_eq!((count, rounds.interrupted), (3, true));
     assert_eq!(rounds.loads[0].servers[0].valid().count(), 1);
 }
+
+#[test]
+fn a_server_is_spared_the_loads_that_it_skips() {
+    let mut plan = plan();
+    plan.servers[1].skip = vec!["x".into()];
+    let mut runs = [0, 0];
+    let mut bench = |server: usize, _: &Workload| {
+        runs[server] += 1;
+        Ok((measured(&[(1000, 200)]), 0.0))
+    };
+    let rounds = run(&plan, &mut bench, &mut |_| {});
+    assert_eq!(runs, [6, 3]);
+    assert!(rates(&rounds.loads[0].servers[1]).iter().all(|rate| rate.is_nan()));
+}

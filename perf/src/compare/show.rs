@@ -140,6 +140,9 @@ fn notes(plan: &Plan, rounds: &Rounds) -> Vec<String> {
             if let Some(failure) = side.failure.as_ref().filter(|failure| **failure != Failure::Interrupted) {
                 notes.push(format!("{} on {}: {failure}.", server.name, load.name));
             }
+            if server.skip.contains(&load.name) {
+                notes.push(format!("{} is spared {} by the file.", server.name, load.name));
+            }
         }
     }
     notes
