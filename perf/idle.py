@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""What an idle broker costs: memory per connection and per stream, and CPU while nothing happens.
+"""What an idle broker costs: memory per connection, stream, consumer and message, and CPU while nothing happens.
 
-    perf/idle.py BROKER [--connections 5000] [--streams 5000] [--seconds 60] [--executors 1]
+    perf/idle.py BROKER [--connections 5000] [--streams 5000] [--seconds 60] [--messages 2000000] [--subjects 1000000]
+                 [--executors 1]
 
-Starts BROKER on a fresh data directory, opens the connections (CONNECT and one SUB each), creates the streams, and prints
-proportional memory (Pss) by difference and the CPU time of all threads over the quiet time. Before the first measurement as
-many streams are created once more: they fill caches and buffers of fixed size (each log's tail cache above all), which are
-no part of a stream. Exits 1 above the goals: 4 KiB per connection, 2 KiB per stream, 0.5 % of a core.
+Starts BROKER on a fresh data directory, opens the connections (CONNECT and one SUB each), creates the streams and a durable pull
+consumer on each, and prints proportional memory (Pss) by difference and the CPU time of all threads over the quiet time. Then it
+stores messages of 128 B, first on one subject, then each on a subject of its own. Before the first measurement as many streams
+are created once more: they fill caches and buffers of fixed size (each log's tail cache above all), which are no part of a
+stream. Exits 1 above the goals: 4 KiB per connection, 2 KiB per stream, 1 KiB per consumer, 0.5 % of a core, 2 B per message on
+one subject, 64 B and the subject per message on a subject of its own.
 """
 
 import argparse
@@ -22,7 +25,11 @@ import time
 
 CONNECTION_GOAL = 4096  # bytes
 STREAM_GOAL = 2048  # bytes
+CONSUMER_GOAL = 1024  # bytes
+MESSAGE_GOAL = 2  # bytes
+SUBJECT_GOAL = 64  # bytes, and the subject
 CPU_GOAL = 0.5  # percent of a core
+PUBLISHES_IN_FLIGHT = 4096
 IN_FLIGHT = 64  # requests
 CACHE_MESSAGE = 250_000  # bytes
 CACHE_MESSAGES = 200
@@ -50,6 +57,8 @@ def arguments():
     parser.add_argument("--connections", type=int, default=5000)
     parser.add_argument("--streams", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--messages", type=int, default=2_000_000)
+    parser.add_argument("--subjects", type=int, default=1_000_000)
     parser.add_argument("--executors", type=int, default=1)
     parser.add_argument("--directory", help="where the data directory is made")
     return parser.parse_args()
@@ -82,12 +91,72 @@ def measure(pid, port, options):
     per_stream = (created - connected) / max(options.streams, 1)
     print(f"{options.streams} streams in {took:.1f} s: {created >> 10} KiB, {per_stream:.0f} B each")
 
+    create_consumers(first, "S", options.streams)
+    time.sleep(2)
+    consuming = memory(pid)
+    per_consumer = (consuming - created) / max(options.streams, 1)
+    print(f"{options.streams} consumers: {consuming >> 10} KiB, {per_consumer:.0f} B each")
+
     time.sleep(3)
     before, began = cpu_time(pid), time.monotonic()
     time.sleep(options.seconds)
     used = 100 * (cpu_time(pid) - before) / (time.monotonic() - began)
     print(f"idle for {options.seconds:.0f} s: {used:.3f} % of a core")
-    return per_connection <= CONNECTION_GOAL and per_stream <= STREAM_GOAL and used < CPU_GOAL
+
+    per_message = messages(first, pid, "ONE", options.messages, lambda n: "ONE.orders")
+    print(f"{options.messages} messages on one subject: {per_message:.2f} B each")
+    per_subject = messages(first, pid, "OWN", options.subjects, lambda n: f"OWN.{n:07}")
+    print(f"{options.subjects} messages on subjects of 11 B of their own: {per_subject:.1f} B each")
+
+    is_small = per_connection <= CONNECTION_GOAL and per_stream <= STREAM_GOAL and per_consumer <= CONSUMER_GOAL
+    is_dense = per_message <= MESSAGE_GOAL and per_subject <= SUBJECT_GOAL + 11
+    return is_small and is_dense and used < CPU_GOAL
+
+
+def messages(peer, pid, name, count, subject):
+    """What a stored message takes. Bytes."""
+    peer.sendall(b"SUB reply 9\r\n")
+    request(peer, f"STREAM.CREATE.{name}", {"name": name, "subjects": [f"{name}.>"]})
+    # Buffers on the way from the socket to the log are no part of a message.
+    publish(peer, min(count, 100_000), lambda n: f"{name}.first")
+    time.sleep(2)
+    before = memory(pid)
+    publish(peer, count, subject)
+    time.sleep(2)
+    peer.sendall(b"UNSUB 9\r\n")
+    return (memory(pid) - before) / max(count, 1)
+
+
+def publish(peer, count, subject):
+    payload = "x" * 128
+    for start in range(0, count, PUBLISHES_IN_FLIGHT):
+        end = min(start + PUBLISHES_IN_FLIGHT, count)
+        peer.sendall("".join(f"PUB {subject(n)} reply 128\r\n{payload}\r\n" for n in range(start, end)).encode())
+        acked, rest = 0, b""
+        while acked < end - start:
+            heard = rest + receive(peer)
+            cut = heard.rfind(b"\n") + 1
+            acked += heard.count(b'"seq":', 0, cut)
+            rest = heard[cut:]
+
+
+def request(peer, subject, body):
+    text = json.dumps(body)
+    peer.sendall(f"PUB $JS.API.{subject} reply {len(text)}\r\n{text}\r\n".encode())
+    heard = b""
+    while b"_response" not in heard or not heard.endswith(b"}\r\n"):
+        heard += receive(peer)
+    if b'"error"' in heard:
+        raise RuntimeError(heard.decode())
+
+
+def create_consumers(peer, stream, count):
+    peer.sendall(b"SUB reply 9\r\n")
+    for n in range(count):
+        config = {"durable_name": "C", "ack_policy": "explicit"}
+        body = {"stream_name": f"{stream}{n}", "config": config}
+        request(peer, f"CONSUMER.DURABLE.CREATE.{stream}{n}.C", body)
+    peer.sendall(b"UNSUB 9\r\n")
 
 
 def free_port():

@@ -43,7 +43,7 @@ pub(super) struct Prepared {
 }
 
 /// All segment files of a log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Segments {
     segment_len: u64,
     first_segment_len: u64,
@@ -106,10 +106,19 @@ impl Segments {
         self.used.values()
     }
 
-    /// Takes the largest free segment, if it has room for `len` bytes behind its header.
+    /// Takes a free segment that has room for `len` bytes behind its header: the largest that leaves the reserve whole, which
+    /// grows with what the log holds; if none does, the smallest.
     pub fn take(&mut self, len: u64) -> Option<Prepared> {
-        let (at, largest) = self.free.iter().enumerate().max_by_key(|(_, prepared)| prepared.len)?;
-        (largest.len >= len + SEGMENT_HEADER_LEN as u64).then(|| self.take_at(at))
+        let fits = |prepared: &Prepared| prepared.len >= len + SEGMENT_HEADER_LEN as u64;
+        let leaves_reserve = |prepared: &Prepared| {
+            self.free_len - prepared.len >= self.reserve_of(self.used_len + prepared.len)
+        };
+        let fitting = || self.free.iter().enumerate().filter(|(_, prepared)| fits(prepared));
+        let (at, _) = fitting()
+            .filter(|(_, prepared)| leaves_reserve(prepared))
+            .max_by_key(|(_, prepared)| prepared.len)
+            .or_else(|| fitting().min_by_key(|(_, prepared)| prepared.len))?;
+        Some(self.take_at(at))
     }
 
     /// Takes the smallest free segment that has room for `len` bytes behind its header: for a life's first segment.
@@ -137,7 +146,11 @@ impl Segments {
     /// Bytes that stay free for acks, deletes, purges and checkpoints: `SEGMENT_RESERVE` segments; in a young log, as many
     /// times what it holds.
     pub fn reserve(&self) -> u64 {
-        SEGMENT_RESERVE as u64 * self.scale()
+        self.reserve_of(self.used_len)
+    }
+
+    fn reserve_of(&self, used_len: u64) -> u64 {
+        SEGMENT_RESERVE as u64 * self.scale(used_len)
     }
 
     /// Bytes of free segments.
@@ -167,7 +180,11 @@ impl Segments {
     /// The file to prepare next and its length in bytes, unless enough is free: more than the reserve, and a short segment
     /// with which the next life can begin.
     pub fn next_to_prepare(&mut self, now: Instant) -> Option<(SegmentFile, u64)> {
-        let enough = self.free_len() >= self.reserve() + AHEAD * self.scale();
+        let young = self.used_len() < 2 * self.first_segment_len;
+        // A log that is past its youth gets whole segments, and the whole reserve with the first of them: both must be ready
+        // before that one is taken, or publishes would have to wait.
+        let scale = if young { self.scale(self.used_len) } else { self.segment_len };
+        let enough = self.free_len() >= (SEGMENT_RESERVE as u64 + AHEAD) * scale;
         let short_ready = self.free.iter().any(|prepared| prepared.len <= self.first_segment_len);
         if enough && short_ready {
             self.retry_at = None;
@@ -176,7 +193,6 @@ impl Segments {
         if self.retry_at.is_some_and(|at| now < at) {
             return None;
         }
-        let young = self.used_len() < 2 * self.first_segment_len;
         let len = if young || enough { self.first_segment_len } else { self.segment_len };
         Some((self.next_file(), len))
     }
@@ -202,8 +218,8 @@ impl Segments {
     }
 
     /// What counts as one segment: the whole length, less while the log holds less than that.
-    fn scale(&self) -> u64 {
-        self.used_len().clamp(self.first_segment_len, self.segment_len)
+    fn scale(&self, used_len: u64) -> u64 {
+        used_len.clamp(self.first_segment_len, self.segment_len)
     }
 }
 
@@ -250,6 +266,22 @@ mod tests {
         assert_eq!(prepare(&mut segments), 1 << 16);
         use_one(&mut segments, 1 << 16);
         assert_eq!(prepare(&mut segments), 1 << 20);
+    }
+
+    #[test]
+    fn the_first_whole_segment_is_taken_when_the_reserve_for_it_is_ready() {
+        let mut segments = segments();
+        for _ in 0..6 {
+            prepare(&mut segments);
+        }
+        use_one(&mut segments, 0);
+        use_one(&mut segments, 1 << 16);
+        for ready in 0..5 {
+            assert_eq!(prepare(&mut segments), 1 << 20);
+            let mut taken = segments.clone();
+            let is_whole = taken.take(0).unwrap().len == 1 << 20;
+            assert_eq!(is_whole, ready == 4, "{ready}");
+        }
     }
 
     #[test]
