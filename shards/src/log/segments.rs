@@ -217,9 +217,12 @@ impl Segments {
         self.retry_at = None;
     }
 
-    /// What counts as one segment: the whole length, less while the log holds less than that.
+    /// What counts as one segment: the whole length, or what the log holds while that is less; a first segment in its youth.
     fn scale(&self, used_len: u64) -> u64 {
-        used_len.clamp(self.first_segment_len, self.segment_len)
+        if used_len <= 2 * self.first_segment_len {
+            return self.first_segment_len;
+        }
+        used_len.min(self.segment_len)
     }
 }
 
