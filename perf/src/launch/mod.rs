@@ -141,13 +141,8 @@ impl Recipe {
 
     /// A child is born on the cores of its parent, so that it never counts more of them than it has.
     fn spawn(&self, command: &mut Command) -> Result<Child, Failure> {
-        let failed =
-            |error: &dyn std::fmt::Display| Failure::NotStarted(format!("{}: {error}", self.command));
-        let own = rustix::thread::sched_getaffinity(None).map_err(|error| failed(&error))?;
-        machine::pin(&self.cores)?;
-        let child = command.spawn();
-        rustix::thread::sched_setaffinity(None, &own).map_err(|error| failed(&error))?;
-        child.map_err(|error| failed(&error))
+        let _pinned = machine::Pinned::to(&self.cores)?;
+        command.spawn().map_err(|error| Failure::NotStarted(format!("{}: {error}", self.command)))
     }
 }
 
