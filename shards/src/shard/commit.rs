@@ -5,6 +5,7 @@ use super::engine::Engine;
 use super::group::{After, InFlight, Machine, Pending};
 use super::outputs::Outputs;
 use super::request::ReplyTo;
+use super::stall::failure_of;
 use super::{CATALOG_SHARD, LOG_FAILED, ShardMessage};
 use crate::change::ChangeKind;
 use crate::ids::{CoreId, EntryPlace, GroupId, Origin};
@@ -291,10 +292,7 @@ impl Engine {
 
     /// What whoever waits for an entry hears that the log did not take or lost.
     fn failure(&self) -> Rejection {
-        match self.log.is_poisoned() {
-            true => Rejection::StreamStoreFailed(LOG_FAILED.into()),
-            false => Rejection::InsufficientResources,
-        }
+        failure_of(&self.log).unwrap_or(Rejection::InsufficientResources)
     }
 
     pub fn refuse(&mut self, id: GroupId, to: &ReplyTo, rejection: Rejection, out: &mut impl Outputs) {

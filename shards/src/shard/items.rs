@@ -5,6 +5,7 @@ use super::engine::Engine;
 use super::group::{After, Machine, Pending, PendingPublish};
 use super::outputs::Outputs;
 use super::request::{Batch, Item, ItemKind, ReplyTo};
+use super::stall::refusal_of;
 use crate::consumer::AckOutcome;
 use crate::consumer::ack_subject::AckSubject;
 use crate::ids::GroupId;
@@ -102,11 +103,10 @@ impl Engine {
                 LogAdmission::Yes => self.room.has_file(&self.options.limits),
                 LogAdmission::Behind => return false,
                 LogAdmission::Reserve => false,
-                refusal @ (LogAdmission::Stuck | LogAdmission::Poisoned) => {
-                    let is_stuck = refusal == LogAdmission::Stuck;
-                    let reason = if is_stuck { super::LOG_STUCK } else { super::LOG_FAILED };
-                    let rejection = Rejection::StreamStoreFailed(reason.into());
-                    refuse(stream.stream.config().name.clone(), batch, item, chunk, rejection, out);
+                refused @ (LogAdmission::Stuck | LogAdmission::Poisoned) => {
+                    if let Some(rejection) = refusal_of(refused) {
+                        refuse(stream.stream.config().name.clone(), batch, item, chunk, rejection, out);
+                    }
                     return true;
                 }
             }

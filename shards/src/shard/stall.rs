@@ -14,7 +14,12 @@ use crate::time::Now;
 
 /// Why this log takes nothing now, not even from the reserve of a full disk.
 pub(super) fn refusal(log: &Log, now: Now) -> Option<Rejection> {
-    match log.may_admit(now.monotonic, 0) {
+    refusal_of(log.may_admit(now.monotonic, 0))
+}
+
+/// Why nothing is taken with this answer of the log, not even from the reserve of a full disk.
+pub(super) fn refusal_of(admission: Admission) -> Option<Rejection> {
+    match admission {
         Admission::Poisoned => Some(Rejection::StreamStoreFailed(LOG_FAILED.into())),
         Admission::Stuck => Some(Rejection::StreamStoreFailed(LOG_STUCK.into())),
         Admission::Yes | Admission::Behind | Admission::Reserve => None,
