@@ -6,6 +6,7 @@
 use shards::bell::{Bell, Letters, post};
 use shards::disk::Disks;
 use shards::disk::detect::{SyncMethod, detect};
+use shards::disk::memory::advise_huge_pages;
 use shards::executors::Executor;
 use shards::ids::{CoreId, ShardId};
 use shards::lanes::Lane;
@@ -14,7 +15,6 @@ use shards::mailbox::mesh;
 use shards::net::{Poller, Ready};
 use shards::reactor::{Engine, Next, Surroundings, run};
 use shards::time::Now;
-use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -40,36 +40,34 @@ fn main() {
 }
 
 fn time_device(directory: &Path, method: SyncMethod) {
-    let directory = directory.to_owned();
-    let main = move || async move {
-        let mut disks = Disks::new();
-        disks.add(SHARD, directory, true, method).await.expect("direct I/O");
-        perform(&mut disks, DiskOp::Prepare { token: 0, file: FILE, len: FILE_LEN }).await;
-        for len in [4096, 64 << 10, 1 << 20] {
-            let data = Rc::new(AlignedBuffer::zeroed(len));
-            let mut times = Vec::new();
-            for round in 0..WRITES {
-                let offset = round * len as u64 % (FILE_LEN - len as u64);
-                let start = Instant::now();
-                let write = DiskOp::Write { token: 1, file: FILE, offset, data: Rc::clone(&data) };
-                perform(&mut disks, write).await;
-                let written = start.elapsed();
-                perform(&mut disks, DiskOp::Sync { token: 2, files: vec![FILE] }).await;
-                times.push((start.elapsed(), written));
-            }
-            times.sort_unstable();
-            let (both, written) = times[times.len() / 2];
-            let (slow, _) = times[times.len() * 9 / 10];
-            println!("{method:?}, {len} bytes: p50 {both:?} (write {written:?}), p90 {slow:?}");
+    let mut disks = Disks::new().expect("io_uring");
+    disks.add(SHARD, directory.to_owned(), true, method).expect("direct I/O");
+    perform(&mut disks, DiskOp::Prepare { token: 0, file: FILE, len: FILE_LEN });
+    for len in [4096, 64 << 10, 1 << 20] {
+        let data = AlignedBuffer::of_huge_page(len, advise_huge_pages).pop();
+        let data = Rc::new(data.expect("a page holds at least one buffer"));
+        let mut times = Vec::new();
+        for round in 0..WRITES {
+            let offset = round * len as u64 % (FILE_LEN - len as u64);
+            let start = Instant::now();
+            perform(&mut disks, DiskOp::Write { token: 1, file: FILE, offset, data: Rc::clone(&data) });
+            let written = start.elapsed();
+            perform(&mut disks, DiskOp::Sync { token: 2, files: vec![FILE] });
+            times.push((start.elapsed(), written));
         }
-    };
-    let executor = Executor::start("device", None, None, main).expect("an executor");
-    executor.join().expect("an end");
+        times.sort_unstable();
+        let (both, written) = times[times.len() / 2];
+        let (slow, _) = times[times.len() * 9 / 10];
+        println!("{method:?}, {len} bytes: p50 {both:?} (write {written:?}), p90 {slow:?}");
+    }
 }
 
-async fn perform(disks: &mut Disks, op: DiskOp) -> DiskData {
+fn perform(disks: &mut Disks, op: DiskOp) -> DiskData {
+    let (nothing, _end) = std::io::pipe().expect("a descriptor");
     disks.submit(SHARD, op);
-    poll_fn(|context| disks.poll_ready(context)).await;
+    while !disks.has_completion() {
+        disks.wait(&nothing, None).expect("a ring");
+    }
     let (_, done) = disks.completion().expect("the operation has ended");
     done.result.expect("a device that works")
 }
@@ -117,13 +115,13 @@ fn time_hops() {
         let (sender, letters) = post(1, mailbox.bell());
         senders.push(sender);
         let (other, landed) = (CoreId(1 - mailbox.core().0), landed.clone());
-        let main = move || async move {
-            let mut around =
-                Surroundings { mailbox, disks: Disks::new(), poller: Poller::new().expect("a descriptor") };
+        let main = move || {
+            let (disks, poller) = (Disks::new().expect("io_uring"), Poller::new().expect("a descriptor"));
+            let mut around = Surroundings { mailbox, disks, poller };
             let mut ball = Ball { letters, other, landed, has_landed: false };
-            run(&mut ball, &mut around).await.expect("a loop");
+            run(&mut ball, &mut around).expect("a loop");
         };
-        executors.push(Executor::start("hops", None, None, main).expect("an executor"));
+        executors.push(Executor::start("hops", None, main).expect("an executor"));
     }
     let start = Instant::now();
     senders[0].try_send(HOPS).expect("room for one letter");

@@ -2,37 +2,11 @@
 //! May import: nothing.
 //! Must not know: what runs on a core.
 
-use glommio::{LocalExecutorBuilder, Placement, PoolPlacement};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CapabilitySet, capabilities};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::thread::JoinHandle;
-use std::time::Duration;
-
-/// Memory that each executor registers with its rings for direct I/O. Bytes. Used up: glommio takes ordinary memory.
-pub const ARENA_LEN: usize = 16 << 20;
-
-/// Rings of one executor; glommio registers the arena with each.
-const RINGS: u64 = 3;
-
-/// Below this glommio refuses to start. Bytes.
-const MEMLOCK_MIN: u64 = 512 << 10;
-
-/// How long tasks may run before glommio wants to look at completions. Longer than any of ours: the loop of a core gives
-/// way after each turn, and the tasks of the disks are short. It must never fire, for glommio 0.9 goes to sleep for good,
-/// runnable tasks or not, when it fires between arming it and running the first task; with 500 µs, a busy machine that
-/// takes the CPU away at that place is enough.
-const PREEMPT_TIMER: Duration = Duration::from_secs(10);
-
-/// An executor that went to sleep with runnable tasks all the same (another thread's wake in that place does it too) wakes
-/// after this. Short enough for a client to wait, long enough to cost an idle core less than a thousandth of its time.
-const WATCH_INTERVAL: Duration = Duration::from_millis(200);
-
-/// Operations that each ring of an executor takes at once.
-const RING_DEPTH: usize = 256;
 
 /// Where the executors run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +62,7 @@ pub fn plan(inherited: &[usize], wanted: Option<&[usize]>, executors: Option<usi
     Ok(Plan { cpus, crowded })
 }
 
-/// Asks once whether io_uring may be used here, as an executor would find out by a panic.
+/// Asks whether io_uring may be used here, before a core finds out. Errors: a sentence on what to allow.
 pub fn check_io_uring() -> Result<(), Unable> {
     let refused = |error: io::Error| {
         let hint = match error.kind() {
@@ -96,7 +70,7 @@ pub fn check_io_uring() -> Result<(), Unable> {
                 "; allow it (sysctl kernel.io_uring_disabled=0, in a container a seccomp profile with io_uring_setup, \
                  io_uring_enter and io_uring_register)"
             }
-            io::ErrorKind::Unsupported => "; Linux 5.8 or later is needed, built with io_uring",
+            io::ErrorKind::Unsupported => "; Linux 5.11 or later is needed, built with io_uring",
             io::ErrorKind::OutOfMemory => "; raise the limit of locked memory (ulimit -l)",
             _ => "",
         };
@@ -106,60 +80,21 @@ pub fn check_io_uring() -> Result<(), Unable> {
     let mut probe = io_uring::Probe::new();
     ring.submitter().register_probe(&mut probe).map_err(refused)?;
     use io_uring::opcode;
-    let needed =
-        [opcode::PollAdd::CODE, opcode::Fsync::CODE, opcode::ReadFixed::CODE, opcode::WriteFixed::CODE];
-    if needed.iter().all(|&operation| probe.is_supported(operation)) {
+    let needed = [
+        opcode::PollAdd::CODE,
+        opcode::Fsync::CODE,
+        opcode::Read::CODE,
+        opcode::Write::CODE,
+        opcode::OpenAt::CODE,
+    ];
+    // Waiting with a time limit in one call came last, with 5.11.
+    if ring.params().is_feature_ext_arg() && needed.iter().all(|&operation| probe.is_supported(operation)) {
         Ok(())
     } else {
         Err(Unable(
-            "io_uring of this kernel lacks operations that are needed; Linux 5.8 or later has them".into(),
+            "io_uring of this kernel lacks operations that are needed; Linux 5.11 or later has them".into(),
         ))
     }
-}
-
-/// The limit of locked memory, against which registered memory counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memlock {
-    /// What was found; `None`: no limit. Bytes.
-    pub before: Option<u64>,
-    /// What holds now. Bytes.
-    pub after: Option<u64>,
-    /// What the executors need to register their memory. Bytes.
-    pub needed: u64,
-    /// The process may lock memory regardless of the limit.
-    pub privileged: bool,
-}
-
-impl Memlock {
-    /// Whether the executors' memory will be registered; otherwise writes cost more CPU.
-    pub fn suffices(self) -> bool {
-        self.privileged || self.after.is_none_or(|limit| limit >= self.needed)
-    }
-}
-
-/// Raises the limit of locked memory, as far as that is allowed, to what `executors` need.
-/// Errors: it stays so low that no executor can start.
-pub fn raise_memlock(executors: usize) -> Result<Memlock, Unable> {
-    // A little more than the arenas: the rings themselves count on older kernels.
-    let needed = executors as u64 * (RINGS * ARENA_LEN as u64 + (1 << 20));
-    let privileged = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
-    let before = getrlimit(Resource::Memlock);
-    if before.current.is_some_and(|limit| limit < needed) {
-        let soft_only = before.maximum.map_or(needed, |hard| hard.min(needed));
-        let both = Rlimit { current: Some(needed), maximum: before.maximum.map(|hard| hard.max(needed)) };
-        if setrlimit(Resource::Memlock, both).is_err() {
-            let most = Rlimit { current: Some(soft_only), maximum: before.maximum };
-            // If this fails too, the limit stays; it is reported as it is.
-            let _ = setrlimit(Resource::Memlock, most);
-        }
-    }
-    let after = getrlimit(Resource::Memlock).current;
-    if let Some(limit) = after.filter(|&limit| limit < MEMLOCK_MIN) {
-        return Err(Unable(format!(
-            "the limit of locked memory is {limit} bytes and cannot be raised; at least {MEMLOCK_MIN} are needed (ulimit -l)"
-        )));
-    }
-    Ok(Memlock { before: before.current, after, needed, privileged })
 }
 
 /// Raises the limit of open files to the hard limit. Returns what holds now; `None`: no limit.
@@ -187,39 +122,20 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Starts thread `name`, pinned to `cpu` if there is one, and runs there the future that `main` makes. With
-    /// `spin_before_park` the core spins for so long before it sleeps; only for cores that do nothing else.
+    /// Starts thread `name`, pinned to `cpu` if there is one, and runs `main` there.
     /// Errors: no thread can be started; what fails later is told by `join`.
-    pub fn start<F, T>(
+    pub fn start(
         name: &str,
         cpu: Option<usize>,
-        spin_before_park: Option<Duration>,
-        main: F,
-    ) -> io::Result<Executor>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Future<Output = ()> + 'static,
-    {
+        main: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Executor> {
         let label = name.to_owned();
         let run = move || {
-            let unable = |what: &str, error: &dyn fmt::Display| Unable(format!("{label}: {what}: {error}"));
             if let Some(cpu) = cpu {
-                affinity::set_thread_affinity([cpu]).map_err(|error| unable("cannot be pinned", &error))?;
+                affinity::set_thread_affinity([cpu])
+                    .map_err(|error| Unable(format!("{label}: cannot be pinned: {error}")))?;
             }
-            let mut builder = LocalExecutorBuilder::new(Placement::Unbound)
-                .name(&label)
-                .io_memory(ARENA_LEN)
-                .ring_depth(RING_DEPTH)
-                .preempt_timer(PREEMPT_TIMER)
-                .blocking_thread_pool_placement(PoolPlacement::Unbound(1));
-            if let Some(spin) = spin_before_park {
-                builder = builder.spin_before_park(spin);
-            }
-            let executor = builder.make().map_err(|error| unable("cannot be started", &error))?;
-            executor.run(async {
-                glommio::spawn_local(watch()).detach();
-                main().await;
-            });
+            main();
             Ok(())
         };
         Ok(Executor { thread: std::thread::Builder::new().name(name.to_owned()).spawn(run)? })
@@ -228,13 +144,6 @@ impl Executor {
     /// Waits until the executor has ended. Errors: it could not be started.
     pub fn join(self) -> Result<(), Unable> {
         self.thread.join().unwrap_or_else(|_| Err(Unable("a core has failed".into())))
-    }
-}
-
-/// Never ends, does nothing, and wakes its executor now and then.
-async fn watch() {
-    loop {
-        glommio::timer::sleep(WATCH_INTERVAL).await;
     }
 }
 
@@ -264,10 +173,8 @@ mod tests {
 
     #[test]
     fn an_executor_runs_its_future_and_ends() {
-        check_io_uring().unwrap();
-        raise_memlock(1).unwrap();
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        let executor = Executor::start("test-core", None, None, move || async move {
+        let executor = Executor::start("test-core", None, move || {
             sender.send(std::thread::current().name().map(str::to_owned)).unwrap();
         });
         assert_eq!(receiver.recv().unwrap().as_deref(), Some("test-core"));

@@ -59,4 +59,6 @@ pub mod net;
 #[cfg(feature = "uring")]
 pub mod reactor;
 #[cfg(feature = "uring")]
+pub mod uring;
+#[cfg(feature = "uring")]
 pub mod worker;

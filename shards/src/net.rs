@@ -6,13 +6,10 @@
 //! descriptor only. An idle connection costs neither a task nor a request in the ring, and a turn learns of all ready
 //! sockets with one system call.
 
-use glommio::net::TcpStream as RingSocket;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 /// What became of a registered descriptor since it was last reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +28,6 @@ pub struct Ready {
 pub struct Poller {
     epoll: OwnedFd,
     events: Vec<Event>,
-    /// The ring's outstanding wait for the epoll descriptor.
-    wait: Option<RingSocket>,
 }
 
 /// Most descriptors reported by one query; the others come with the next.
@@ -42,7 +37,7 @@ impl Poller {
     /// Errors: no descriptor left.
     pub fn new() -> io::Result<Poller> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        Ok(Poller { epoll, events: Vec::with_capacity(READY_MAX), wait: None })
+        Ok(Poller { epoll, events: Vec::with_capacity(READY_MAX) })
     }
 
     /// Reports `descriptor` as `token` from now on, each time its state changes. It ends when the descriptor is closed.
@@ -68,25 +63,12 @@ impl Poller {
         }));
         Ok(())
     }
+}
 
-    /// Ready once `query` may have something to report.
-    pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // glommio offers no wait for a plain descriptor, but its socket starts with one, before it reads. The read that
-        // follows fails, as an epoll descriptor is no socket; so each wait needs a duplicate that may be thrown away.
-        let wait = match &mut self.wait {
-            Some(wait) => wait,
-            none => {
-                let duplicate = TcpStream::from(self.epoll.try_clone()?);
-                none.insert(RingSocket::from(socket2::Socket::from(duplicate)))
-            }
-        };
-        match futures_io::AsyncRead::poll_read(Pin::new(wait), context, &mut [0]) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(_) => {
-                self.wait = None;
-                Poll::Ready(Ok(()))
-            }
-        }
+impl AsFd for Poller {
+    /// Readable once `query` has something to report.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 }
 

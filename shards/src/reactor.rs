@@ -6,11 +6,8 @@ use crate::disk::Disks;
 use crate::mailbox::Mailbox;
 use crate::net::{Poller, Ready};
 use crate::time::{Instant, Now, WallTime};
-use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::sync::OnceLock;
-use std::task::Poll;
 use std::time::Duration;
 
 /// What surrounds a core. `T` travels in its mailbox. Lives on: its core, inside a running executor.
@@ -48,98 +45,56 @@ pub struct Next {
 }
 
 /// Runs turns until one says stop. Between turns it waits without spinning for a socket, a disk, another core, a letter
-/// or the deadline. Errors: the operating system refuses to tell what is ready.
+/// or the deadline. Errors: the operating system refuses to tell what is ready, or the ring is broken.
 ///
-/// Only while this waits does glommio submit disk operations and collect what has ended. So a busy core waits too, for no
-/// time, when a turn has submitted something, and every `PASS_INTERVAL` while something is in flight.
-pub async fn run<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>) -> io::Result<()> {
+/// What a turn has submitted goes to the kernel with the wait that follows, in one system call. A core that has no time to
+/// wait hands it over by itself; what has ended it finds in memory.
+pub fn run<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>) -> io::Result<()> {
     around.poller.add(around.mailbox.bell(), BELL)?;
     let clock = Clock::start();
     let mut ready = Vec::new();
-    let (mut now, mut last_pass) = (clock.now(), Instant::default());
+    let mut now = clock.now();
     loop {
-        let submitted_before = around.disks.submitted();
         let next = engine.turn(now, &ready, around);
         if next.stop {
             return Ok(());
         }
         ready.clear();
-        let has_submitted = around.disks.submitted() != submitted_before;
-        let must_pass =
-            has_submitted || around.disks.in_flight() > 0 && now.monotonic - last_pass >= PASS_INTERVAL;
-        let mut is_due = next.at_once;
-        if !must_pass {
-            is_due |= query(around, &mut ready)?;
-        }
         now = clock.now();
         engine.handle_turn_end(now);
-        is_due |=
-            next.deadline.is_some_and(|deadline| deadline <= now.monotonic) || has_input(engine, around);
-        if is_due && !must_pass {
-            continue;
-        }
-        if is_due {
-            glommio::timer::sleep(NO_TIME).await;
+        let is_due = next.at_once || next.deadline.is_some_and(|deadline| deadline <= now.monotonic);
+        if is_due || has_input(engine, around) {
+            around.disks.hand_over()?;
         } else {
-            wait(engine, around, next.deadline.map(|deadline| deadline - now.monotonic)).await;
+            wait(engine, around, next.deadline.map(|deadline| deadline - now.monotonic))?;
         }
-        query(around, &mut ready)?;
+        around.poller.query(&mut ready)?;
+        ready.retain(|one| one.token != BELL);
         now = clock.now();
-        last_pass = now.monotonic;
     }
-}
-
-/// Asks which sockets are ready. True: something is, if only the bell.
-fn query<T>(around: &mut Surroundings<T>, ready: &mut Vec<Ready>) -> io::Result<bool> {
-    around.poller.query(ready)?;
-    let any = !ready.is_empty();
-    ready.retain(|one| one.token != BELL);
-    Ok(any)
 }
 
 /// The number under which the bell is registered; sockets have others.
 pub const BELL: u64 = u64::MAX;
 
-/// A busy core looks at least this often at what its disks have ended. A pass costs some microseconds, a device takes more.
-const PASS_INTERVAL: Duration = Duration::from_micros(50);
-
-/// The shortest wait that still is one.
-const NO_TIME: Duration = Duration::from_micros(1);
-
-/// How long a core that cannot wait for its sockets leaves them alone.
-const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(5);
-
 fn has_input<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>) -> bool {
     around.disks.has_completion() || !around.mailbox.is_empty() || engine.has_letters()
 }
 
-/// Ends when there is something to do, or after `at_most`. Without a descriptor to wait with it ends after a moment, so that
-/// a core out of descriptors goes on, without spinning.
-async fn wait<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>, at_most: Option<Duration>) {
+/// Ends when there is something to do, or after `at_most`, or early.
+fn wait<E: Engine>(
+    engine: &mut E,
+    around: &mut Surroundings<E::Message>,
+    at_most: Option<Duration>,
+) -> io::Result<()> {
     around.mailbox.bell().fall_asleep();
-    if has_input(engine, around) {
-        around.mailbox.bell().wake_up();
-        glommio::timer::sleep(NO_TIME).await;
-        return;
-    }
-    let mut timer = pin!(async {
-        match at_most {
-            Some(at_most) => glommio::timer::sleep(at_most).await,
-            None => std::future::pending().await,
-        }
-    });
-    let (poller, disks) = (&mut around.poller, &mut around.disks);
-    let result = std::future::poll_fn(|context| {
-        if disks.poll_ready(context).is_ready() || timer.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
-        poller.poll_ready(context)
-    })
-    .await;
-    if result.is_err() {
-        glommio::timer::sleep(OUT_OF_DESCRIPTORS).await;
-    }
+    let result = if has_input(engine, around) {
+        around.disks.hand_over()
+    } else {
+        around.disks.wait(&around.poller, at_most)
+    };
     around.mailbox.bell().wake_up();
+    result
 }
 
 /// Reads both clocks of a turn.

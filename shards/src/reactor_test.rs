@@ -124,12 +124,12 @@ impl Cores {
 }
 
 fn start(mailbox: Mailbox<u32>, engine: impl FnOnce() -> Echo + Send + 'static) -> Executor {
-    let main = move || async move {
-        let poller = Poller::new().unwrap();
-        let mut around = Surroundings { mailbox, disks: Disks::new(), poller };
-        run(&mut engine(), &mut around).await.unwrap();
+    let main = move || {
+        let (disks, poller) = (Disks::new().unwrap(), Poller::new().unwrap());
+        let mut around = Surroundings { mailbox, disks, poller };
+        run(&mut engine(), &mut around).unwrap();
     };
-    Executor::start("test-core", None, None, main).unwrap()
+    Executor::start("test-core", None, main).unwrap()
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::serving::{Hashing, Message, ServingCore, start_hashing};
 use shards::bell::{Bell, Letters, Sender, post};
 use shards::core::Core;
 use shards::disk::detect::Detected;
+use shards::disk::memory::advise_huge_pages;
 use shards::disk::{Disks, segment_files};
 use shards::executors::{Executor, Plan};
 use shards::ids::{CoreId, ShardId};
@@ -95,7 +96,7 @@ pub fn start(wiring: &Wiring<'_>, notices: &Notices) -> Result<Cores, Stopped> {
             detected: wiring.detected.clone(),
             log: wiring.log,
         };
-        let executor = Executor::start(&name, *cpu, None, move || run(parts)).map_err(stopped)?;
+        let executor = Executor::start(&name, *cpu, move || run(parts)).map_err(stopped)?;
         cores.senders.push(sender);
         cores.executors.push(executor);
     }
@@ -121,6 +122,7 @@ fn shard_parts(wiring: &Wiring<'_>, shard: usize, place: &ShardDirectory) -> Res
         log: LogOptions {
             first_segment_len: first_segment_len(wiring.options.max_payload),
             sync: sync_policy(jetstream),
+            advise_memory: advise_huge_pages,
             ..LogOptions::new(place.log_id, identity::seed().map_err(stopped)?)
         },
         defect: Defect::default(),
@@ -149,14 +151,14 @@ fn three_quarters_of_memory() -> u64 {
 }
 
 /// A core's whole life, on its thread.
-async fn run(parts: Parts) {
+fn run(parts: Parts) {
     let notices = parts.notices.clone();
-    if let Err(error) = serve(parts).await {
+    if let Err(error) = serve(parts) {
         notices.send(Notice::Failed(format!("a core cannot go on: {error}")));
     }
 }
 
-async fn serve(parts: Parts) -> io::Result<()> {
+fn serve(parts: Parts) -> io::Result<()> {
     let Parts {
         topology,
         shards,
@@ -170,16 +172,16 @@ async fn serve(parts: Parts) -> io::Result<()> {
         detected,
         log,
     } = parts;
-    let mut around = Surroundings { mailbox, disks: Disks::new(), poller: Poller::new()? };
+    let mut around = Surroundings { mailbox, disks: Disks::new()?, poller: Poller::new()? };
     let mut opened = Vec::new();
     for ShardParts { options, path, files } in shards {
-        around.disks.add(options.id, path, detected.direct, detected.sync_method).await?;
+        around.disks.add(options.id, path, detected.direct, detected.sync_method)?;
         opened.push(Shard::open(options, files));
     }
     let (id, cores) = (topology.core, topology.cores);
     let core = Core::new(id, cores, opened, Server::new(topology, settings, seed));
     let mut serving = ServingCore::new(core, authorization, hashing, letters, notices, log);
-    reactor::run(&mut serving, &mut around).await
+    reactor::run(&mut serving, &mut around)
 }
 
 impl Cores {

@@ -6,7 +6,8 @@ use super::{Stopped, stopped};
 use crate::config::{Acks, JetStream, Options};
 use crate::server_log::ServerLog;
 use shards::disk::detect::{Detected, WriteCache, detect};
-use shards::executors::{self, Memlock, Plan};
+use shards::disk::memory::huge_pages;
+use shards::executors::{self, Plan};
 
 /// Checks and raises what executors need, and places them. Errors: they cannot run here.
 pub fn prepare(options: &Options, log: ServerLog) -> Result<Plan, Stopped> {
@@ -25,7 +26,7 @@ pub fn prepare(options: &Options, log: ServerLog) -> Result<Plan, Stopped> {
     }
     executors::check_io_uring().map_err(stopped)?;
     log.info("io_uring: available");
-    explain_memlock(executors::raise_memlock(count).map_err(stopped)?, log);
+    explain_huge_pages(log);
     match executors::raise_open_files() {
         Some(limit) => log.info(format_args!("Open files: at most {limit}")),
         None => log.info("Open files: no limit"),
@@ -33,19 +34,14 @@ pub fn prepare(options: &Options, log: ServerLog) -> Result<Plan, Stopped> {
     Ok(plan)
 }
 
-fn explain_memlock(memlock: Memlock, log: ServerLog) {
-    let limit = |limit: Option<u64>| limit.map_or("none".into(), size);
-    let Memlock { before, after, needed, privileged } = memlock;
-    let done = match () {
-        () if privileged => "not counted for this process".into(),
-        () if before == after => "left as it is".into(),
-        () => format!("raised to {}", limit(after)),
-    };
-    log.info(format_args!("Locked memory: limit {}, {done}; {} needed", limit(before), size(needed)));
-    if !memlock.suffices() {
-        log.warn(
-            "Locked memory is short: direct I/O runs from ordinary memory and costs more CPU (ulimit -l)",
-        );
+/// What memory for large writes is made of. Scattered pages cost CPU and bandwidth, and nothing else.
+fn explain_huge_pages(log: ServerLog) {
+    match huge_pages().as_deref() {
+        Some("never") => log.warn(
+            "Huge pages: off; large writes cost more CPU (echo madvise > /sys/kernel/mm/transparent_hugepage/enabled)",
+        ),
+        Some(setting) => log.info(format_args!("Huge pages: {setting}")),
+        None => log.info("Huge pages: unknown to this kernel"),
     }
 }
 

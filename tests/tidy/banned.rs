@@ -45,13 +45,11 @@ const BANS: &[Ban] = &[
         except: &[("tests/", "tests")],
     },
     Ban {
-        name: "glommio",
-        why: "only tier 5 names the runtime",
+        name: "io_uring::",
+        why: "one room talks to the kernel's rings; use uring",
         except: &[
-            ("shards/src/disk/", "tier 5"),
-            ("shards/src/executors.rs", "tier 5"),
-            ("shards/src/net.rs", "tier 5"),
-            ("shards/src/reactor.rs", "tier 5"),
+            ("shards/src/uring.rs", "the room"),
+            ("shards/src/executors.rs", "asks once whether it is allowed"),
         ],
     },
 ];

@@ -14,8 +14,12 @@ const FILE_LINES_MAX: usize = 800;
 const FORBID_UNSAFE: &[&str] = &["src/lib.rs", "src/main.rs", "perf/src/main.rs", "perf/src/lib.rs"];
 
 /// The files that hold unsafe code: the ring between cores, disk buffers, and the counting allocator of a test.
-const UNSAFE_FILES: &[&str] =
-    &["shards/src/ring.rs", "shards/src/log/buffer.rs", "tests/allocations/counting.rs"];
+const UNSAFE_FILES: &[&str] = &[
+    "shards/src/ring.rs",
+    "shards/src/uring.rs",
+    "shards/src/disk/memory.rs",
+    "tests/allocations/counting.rs",
+];
 
 fn fail_on(mistakes: Vec<String>) {
     assert!(mistakes.is_empty(), "\n{}\n", mistakes.join("\n"));
@@ -57,7 +61,7 @@ fn banned_names_appear_only_where_a_reason_is_given() {
 }
 
 #[test]
-fn unsafe_code_is_forbidden_but_in_three_files_where_each_block_says_why_it_is_sound() {
+fn unsafe_code_is_forbidden_but_in_a_few_files_where_each_block_says_why_it_is_sound() {
     let mut mistakes = Vec::new();
     for source in rust_sources() {
         let path = source.path.as_str();

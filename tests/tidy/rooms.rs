@@ -115,7 +115,8 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     (SHARDS, "net", &[]),
     (SHARDS, "worker", &[]),
     (SHARDS, "executors", &[]),
-    (SHARDS, "disk", &["ids", "limits", "log"]),
+    (SHARDS, "uring", &["log"]),
+    (SHARDS, "disk", &["ids", "limits", "log", "uring"]),
     (SHARDS, "mailbox", &["ids", "limits", "lanes", "ring", "bell"]),
     (SHARDS, "reactor", &["time", "bell", "mailbox", "net", "disk"]),
     // The server, without I/O.

@@ -1,233 +1,248 @@
 //! Performs the disk operations of the shards of one core on the files of their directories.
-//! May import: ids, limits, log (disk_op, buffer).
+//! May import: ids, limits, log (disk_op, buffer), uring.
 //! Must not know: what the bytes mean, which operation follows which.
 
 pub mod detect;
-mod file;
+mod directory;
+pub mod memory;
+mod prepare;
 
 use crate::ids::ShardId;
 use crate::limits::BLOCK_LEN;
-use crate::log::disk_op::{AlignedBuffer, DiskData, DiskDone, DiskError, DiskOp, SegmentFile};
+use crate::log::disk_op::{AlignedBuffer, DiskData, DiskDone, DiskError, DiskOp};
+use crate::uring::{Ended, Operation, Success, Uring};
 use detect::SyncMethod;
-use file::File;
-use std::cell::{Cell, RefCell};
+use directory::Directory;
+pub use directory::{segment_files, sync_directory};
+use prepare::{Next, Prepare};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// The directories of the shards of one core. Lives on: its core, inside a running executor.
+/// The directories of the shards of one core. Lives on: its core, made and used by one thread.
 pub struct Disks {
-    shards: BTreeMap<ShardId, Rc<Directory>>,
-    submitted: u64,
-    finished: Rc<Finished>,
+    ring: Uring,
+    shards: BTreeMap<ShardId, Directory>,
+    /// Operations that have not ended, by the tag of their parts in the ring.
+    jobs: Vec<Option<Job>>,
+    free: Vec<usize>,
+    done: VecDeque<(ShardId, DiskDone)>,
 }
 
-/// Operations that have ended, until the next turn takes them.
-#[derive(Default)]
-struct Finished {
-    done: RefCell<VecDeque<(ShardId, DiskDone)>>,
-    /// Operations that were submitted and have not ended.
-    in_flight: Cell<usize>,
-    /// The loop of the core, while it waits.
-    waiting: RefCell<Option<Waker>>,
+/// An operation that has not ended.
+struct Job {
+    shard: ShardId,
+    token: u64,
+    work: Work,
 }
 
-/// One shard's directory.
-struct Directory {
-    path: PathBuf,
-    direct: bool,
-    sync_method: SyncMethod,
-    /// Files that are open; each is opened when it is first used and stays open.
-    open: RefCell<BTreeMap<SegmentFile, Rc<File>>>,
+enum Work {
+    /// One operation of the ring, repeated until everything has moved.
+    Move,
+    /// So many files are being synced; the first failure, if there was one.
+    Sync {
+        left: usize,
+        failed: Option<DiskError>,
+    },
+    Prepare(Box<Prepare>),
+}
+
+/// How a part of a job has ended.
+enum Progress {
+    Going,
+    Done(Result<DiskData, DiskError>),
 }
 
 impl Disks {
-    /// No directories yet.
-    pub fn new() -> Self {
-        Disks { shards: BTreeMap::new(), submitted: 0, finished: Rc::default() }
+    /// No directories yet. Errors: io_uring is not allowed here, or out of memory.
+    pub fn new() -> io::Result<Self> {
+        Ok(Disks {
+            ring: Uring::new()?,
+            shards: BTreeMap::new(),
+            jobs: Vec::new(),
+            free: Vec::new(),
+            done: VecDeque::new(),
+        })
     }
 
     /// Serves `shard` from `path`, an existing directory. `direct` and `sync_method` as `detect` found them.
-    /// Errors: the directory cannot be written.
-    pub async fn add(
+    /// Errors: the directory cannot be opened.
+    pub fn add(
         &mut self,
         shard: ShardId,
         path: PathBuf,
         direct: bool,
         sync_method: SyncMethod,
     ) -> io::Result<()> {
-        if direct {
-            show_device(&path).await?;
-        }
-        let open = RefCell::default();
-        self.shards.insert(shard, Rc::new(Directory { path, direct, sync_method, open }));
+        self.shards.insert(shard, Directory::new(path, direct, sync_method)?);
         Ok(())
     }
 
-    /// Starts an operation; its end comes through `completion`. Panics if the shard has no directory here.
+    /// Starts an operation, which `hand_over` or `wait` makes known to the kernel; its end comes through `completion`.
+    /// Panics if the shard has no directory here.
     pub fn submit(&mut self, shard: ShardId, op: DiskOp) {
-        let directory =
-            Rc::clone(self.shards.get(&shard).expect("a core submits only for shards that it carries"));
-        let finished = Rc::clone(&self.finished);
-        self.submitted += 1;
-        finished.in_flight.update(|n| n + 1);
-        glommio::spawn_local(async move {
-            let done = directory.perform(op).await;
-            finished.in_flight.update(|n| n - 1);
-            finished.done.borrow_mut().push_back((shard, done));
-            if let Some(waker) = finished.waiting.take() {
-                waker.wake();
-            }
-        })
-        .detach();
+        let token = token_of(&op);
+        if let Err(error) = self.start(shard, token, op) {
+            self.done.push_back((shard, DiskDone { token, result: Err(disk_error(&error)) }));
+        }
+    }
+
+    /// Makes known to the kernel what was started. Errors: the ring is broken.
+    pub fn hand_over(&mut self) -> io::Result<()> {
+        self.ring.submit()
+    }
+
+    /// As `hand_over`, and then waits for the end of an operation, for `watched` to be readable, or for the end of the time.
+    /// May end early. Errors: the ring is broken.
+    pub fn wait(&mut self, watched: impl AsFd, at_most: Option<Duration>) -> io::Result<()> {
+        self.ring.wait(watched.as_fd(), at_most)
     }
 
     /// The next operation that has ended.
     pub fn completion(&mut self) -> Option<(ShardId, DiskDone)> {
-        self.finished.done.borrow_mut().pop_front()
+        self.collect();
+        self.done.pop_front()
     }
 
     /// Whether `completion` would return something.
-    pub fn has_completion(&self) -> bool {
-        !self.finished.done.borrow().is_empty()
-    }
-
-    /// Operations ever submitted.
-    pub fn submitted(&self) -> u64 {
-        self.submitted
+    pub fn has_completion(&mut self) -> bool {
+        self.collect();
+        !self.done.is_empty()
     }
 
     /// Operations that have not ended yet.
     pub fn in_flight(&self) -> usize {
-        self.finished.in_flight.get()
+        self.jobs.len() - self.free.len()
     }
 
-    /// Ready when an operation has ended.
-    pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.has_completion() {
-            return Poll::Ready(());
-        }
-        *self.finished.waiting.borrow_mut() = Some(context.waker().clone());
-        Poll::Pending
-    }
-}
-
-impl Default for Disks {
-    fn default() -> Self {
-        Disks::new()
-    }
-}
-
-impl Directory {
-    async fn perform(&self, op: DiskOp) -> DiskDone {
-        let (token, result) = match op {
-            DiskOp::Write { token, file, offset, data } => (token, self.write(file, offset, &data).await),
-            DiskOp::Sync { token, files } => (token, self.sync(&files).await),
-            DiskOp::Read { token, file, offset, len } => (token, self.read(file, offset, len).await),
-            DiskOp::Prepare { token, file, len } => (token, self.prepare(file, len).await),
+    fn start(&mut self, shard: ShardId, token: u64, op: DiskOp) -> io::Result<()> {
+        let directory = self.shards.get_mut(&shard).expect("a core submits only for shards that it carries");
+        let mut parts = Vec::new();
+        let work = match op {
+            DiskOp::Write { file, offset, data, .. } => {
+                let to = data.len();
+                parts.push(Operation::Write { file: directory.file(file)?, data, from: 0, to, offset });
+                Work::Move
+            }
+            DiskOp::Read { file, offset, len, .. } => {
+                assert!(len.is_multiple_of(BLOCK_LEN), "only whole blocks are read");
+                let (file, data) = (directory.file(file)?, AlignedBuffer::zeroed(len));
+                parts.push(Operation::Read { file, data, from: 0, offset });
+                Work::Move
+            }
+            DiskOp::Sync { files, .. } => {
+                let files =
+                    if directory.sync_method == SyncMethod::WriteThrough { Vec::new() } else { files };
+                if files.is_empty() {
+                    self.done.push_back((shard, DiskDone { token, result: Ok(DiskData::Nothing) }));
+                    return Ok(());
+                }
+                for file in files {
+                    parts.push(Operation::Sync { file: directory.file(file)?, data_only: true });
+                }
+                Work::Sync { left: parts.len(), failed: None }
+            }
+            DiskOp::Prepare { file, len, .. } => {
+                let (prepare, first) = Prepare::begin(directory, file, len)?;
+                parts.push(first);
+                Work::Prepare(Box::new(prepare))
+            }
         };
-        DiskDone { token, result: result.map_err(|error| disk_error(&error)) }
+        let tag = self.free.pop().unwrap_or_else(|| {
+            self.jobs.push(None);
+            self.jobs.len() - 1
+        });
+        self.jobs[tag] = Some(Job { shard, token, work });
+        parts.into_iter().for_each(|part| self.ring.start(tag as u64, part));
+        Ok(())
     }
 
-    async fn write(&self, file: SegmentFile, offset: u64, data: &AlignedBuffer) -> io::Result<DiskData> {
-        self.file(file).await?.write_all(data.as_slice(), offset).await?;
-        Ok(DiskData::Nothing)
-    }
-
-    async fn sync(&self, files: &[SegmentFile]) -> io::Result<DiskData> {
-        if self.sync_method == SyncMethod::WriteThrough {
-            return Ok(DiskData::Nothing);
+    /// Goes on with everything of which a part has ended.
+    fn collect(&mut self) {
+        while let Some(Ended { tag, result, operation }) = self.ring.poll_ended() {
+            let Some(job) = &mut self.jobs[tag as usize] else { continue };
+            let progress = match &mut job.work {
+                Work::Move => go_on_moving(&mut self.ring, tag, result, operation),
+                Work::Sync { left, failed } => {
+                    *left -= 1;
+                    *failed = failed.or(result.err().map(|error| disk_error(&error)));
+                    match (*left, *failed) {
+                        (0, None) => Progress::Done(Ok(DiskData::Nothing)),
+                        (0, Some(error)) => Progress::Done(Err(error)),
+                        _ => Progress::Going,
+                    }
+                }
+                Work::Prepare(prepare) => match prepare.handle_ended(result) {
+                    Ok(Next::Go(operation)) => {
+                        self.ring.start(tag, operation);
+                        Progress::Going
+                    }
+                    Ok(Next::Done) => Progress::Done(Ok(DiskData::Nothing)),
+                    Err(error) => Progress::Done(Err(disk_error(&error))),
+                },
+            };
+            if let Progress::Done(result) = progress {
+                self.done.push_back((job.shard, DiskDone { token: job.token, result }));
+                self.jobs[tag as usize] = None;
+                self.free.push(tag as usize);
+            }
         }
-        for &file in files {
-            self.file(file).await?.sync().await?;
-        }
-        Ok(DiskData::Nothing)
-    }
-
-    async fn read(&self, file: SegmentFile, offset: u64, len: usize) -> io::Result<DiskData> {
-        assert!(len.is_multiple_of(BLOCK_LEN), "only whole blocks are read");
-        let mut data = AlignedBuffer::zeroed(len);
-        self.file(file).await?.read_exact(data.as_mut_slice(), offset).await?;
-        Ok(DiskData::Read(data))
-    }
-
-    async fn prepare(&self, file: SegmentFile, len: u64) -> io::Result<DiskData> {
-        let path = self.path_of(file);
-        // Its own descriptor: writing zeros through, piece by piece, would cost a journal commit each.
-        let zeros = File::open(&path, self.direct, SyncMethod::WriteThenSync).await?;
-        let len_before = zeros.len().await?;
-        let written = async {
-            zeros.write_zeros(len).await?;
-            zeros.sync().await
-        }
-        .await;
-        if let Err(error) = written {
-            // Room that an unfinished file took is needed by others more.
-            let _ = zeros.set_len(len_before).await;
-            let _ = zeros.close().await;
-            return Err(error);
-        }
-        zeros.close().await?;
-        let directory = self.path.clone();
-        glommio::executor().spawn_blocking(move || sync_directory(&directory)).await?;
-        Ok(DiskData::Nothing)
-    }
-
-    async fn file(&self, file: SegmentFile) -> io::Result<Rc<File>> {
-        if let Some(open) = self.open.borrow().get(&file) {
-            return Ok(Rc::clone(open));
-        }
-        let opened = Rc::new(File::open(&self.path_of(file), self.direct, self.sync_method).await?);
-        // Two operations may have opened it at once; the first one stays.
-        Ok(Rc::clone(self.open.borrow_mut().entry(file).or_insert(opened)))
-    }
-
-    fn path_of(&self, file: SegmentFile) -> PathBuf {
-        self.path.join(file_name(file))
     }
 }
 
-/// Lets glommio find out whether the device can be polled for completions. It tries a read on the first file that it opens
-/// there, and would take the end of an empty file for success.
-async fn show_device(directory: &Path) -> io::Result<()> {
-    let path = directory.join("device.tmp");
-    let there = path.clone();
-    glommio::executor()
-        .spawn_blocking(move || {
-            std::fs::write(&there, [0; BLOCK_LEN])?;
-            std::fs::File::open(&there)?.sync_all()
-        })
-        .await?;
-    File::open(&path, true, SyncMethod::WriteThenSync).await?.close().await?;
-    glommio::executor().spawn_blocking(move || std::fs::remove_file(path)).await
-}
-
-/// Name of a segment file in its shard's directory.
-fn file_name(file: SegmentFile) -> String {
-    format!("{:08}.segment", file.0)
-}
-
-/// The segment files in a shard's directory with their lengths in bytes, in the order of their numbers. For the start,
-/// before the executors run. Errors: the directory cannot be read.
-pub fn segment_files(directory: &Path) -> io::Result<Vec<(SegmentFile, u64)>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".segment"));
-        if let Some(number) = number.and_then(|number| number.parse().ok()) {
-            files.push((SegmentFile(number), entry.metadata()?.len()));
+/// Starts the rest of a read or write of which the kernel has moved only a part; an operation that moves nothing would be
+/// repeated for ever.
+fn go_on_moving(
+    ring: &mut Uring,
+    tag: u64,
+    result: io::Result<Success>,
+    mut operation: Operation,
+) -> Progress {
+    let moved = match result {
+        Ok(Success::Moved(moved)) => moved,
+        // Nothing was done: the kernel asks for it to be tried again.
+        Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {
+            ring.start(tag, operation);
+            return Progress::Going;
         }
+        Ok(Success::Opened(_)) | Err(_) => {
+            let error = result.err().map_or(DiskError::Io, |error| disk_error(&error));
+            return Progress::Done(Err(error));
+        }
+    };
+    let left = match &mut operation {
+        Operation::Write { from, to, offset, .. } => {
+            *from += moved;
+            *offset += moved as u64;
+            *to - *from
+        }
+        Operation::Read { data, from, offset, .. } => {
+            *from += moved;
+            *offset += moved as u64;
+            data.len() - *from
+        }
+        Operation::Sync { .. } | Operation::Open { .. } => 0,
+    };
+    match operation {
+        operation if left > 0 && moved > 0 => {
+            ring.start(tag, operation);
+            Progress::Going
+        }
+        _ if left > 0 => Progress::Done(Err(DiskError::Io)),
+        Operation::Read { data, .. } => Progress::Done(Ok(DiskData::Read(data))),
+        _ => Progress::Done(Ok(DiskData::Nothing)),
     }
-    files.sort_unstable();
-    Ok(files)
 }
 
-/// Makes the names in a directory as durable as the files. Blocks.
-pub fn sync_directory(path: &Path) -> io::Result<()> {
-    std::fs::File::open(path)?.sync_all()
+fn token_of(op: &DiskOp) -> u64 {
+    match op {
+        DiskOp::Write { token, .. }
+        | DiskOp::Sync { token, .. }
+        | DiskOp::Read { token, .. }
+        | DiskOp::Prepare { token, .. } => *token,
+    }
 }
 
 fn disk_error(error: &io::Error) -> DiskError {

@@ -1,5 +1,6 @@
 //! What a log is opened with.
 
+use super::buffer::AdviseMemory;
 use super::defect::Defect;
 use crate::limits::{FIRST_SEGMENT_LEN, READ_CACHE_LEN, SEGMENT_LEN, TAIL_CACHE_LEN};
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct LogOptions {
     pub tail_cache_len: usize,
     /// Bytes kept of what was read from the disk.
     pub read_cache_len: usize,
+    /// Called with fresh memory for large writes; does nothing by default.
+    pub advise_memory: AdviseMemory,
     /// A deliberate error, so that tests can prove that they would find it.
     pub defect: Defect,
 }
@@ -36,6 +39,7 @@ impl LogOptions {
             sync: SyncPolicy::Synced { sync_interval: Duration::ZERO },
             tail_cache_len: TAIL_CACHE_LEN,
             read_cache_len: READ_CACHE_LEN,
+            advise_memory: |_| {},
             defect: Defect::None,
         }
     }

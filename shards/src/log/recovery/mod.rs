@@ -500,7 +500,7 @@ impl Recovery {
             previous_serial: self.survey.members.last().map_or(0, |newest| newest.segment.identity.serial),
             checkpoints: self.checkpoints.refs(),
         };
-        let life = Box::new(NewLife::new(segment, &header, self.options.tail_cache_len));
+        let life = Box::new(NewLife::new(segment, &header, &self.options));
         let from = match self.kept.last() {
             Some(kept) => kept.at.tail_start,
             // A log that lost its checkpoints begins where its first segment does.

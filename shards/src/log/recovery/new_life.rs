@@ -8,6 +8,7 @@ use crate::log::disk_op::DiskOp;
 use crate::log::entry::EntryView;
 use crate::log::format::{FRAME_LEN, Item, ItemKind, SEGMENT_HEADER_LEN, SegmentHeader, framed_len};
 use crate::log::next;
+use crate::log::options::LogOptions;
 use crate::log::segments::Segment;
 use crate::log::tail::Tail;
 use crate::log::writer::{SegmentFull, Writer};
@@ -42,7 +43,7 @@ enum Step {
 
 impl NewLife {
     /// Begins `segment`, which `header` describes.
-    pub fn new(segment: Segment, header: &SegmentHeader, tail_cache_len: usize) -> Self {
+    pub fn new(segment: Segment, header: &SegmentHeader, options: &LogOptions) -> Self {
         let mut bytes = vec![0; SEGMENT_HEADER_LEN];
         let checksum = header.encode(&mut bytes);
         let next = Position(segment.start.0 + SEGMENT_HEADER_LEN as u64);
@@ -50,8 +51,8 @@ impl NewLife {
         NewLife {
             header: bytes,
             mark,
-            writer: Writer::new(segment, next, checksum, mark, BufferPool::default()),
-            tail: Tail::new(tail_cache_len),
+            writer: Writer::new(segment, next, checksum, mark, BufferPool::new(options.advise_memory)),
+            tail: Tail::new(options.tail_cache_len),
             moved: BTreeMap::new(),
             step: Step::Copying,
             copied_len: 0,
