@@ -451,15 +451,16 @@ impl Log {
         Some(DiskOp::Sync { token, files })
     }
 
-    /// The next write. A short one waits while another is out: it could not be synced before that one anyway, and takes
-    /// along what arrives meanwhile.
+    /// The next write. A short one waits while another or a sync that it would not be in is out: it could not be committed
+    /// before that one ends anyway, and takes along what arrives meanwhile.
     fn poll_write(&mut self, now: Instant) -> Option<DiskOp> {
         if self.writer.out() >= WRITES_OUT_MAX {
             return None;
         }
         if self.writer.next_waiting().is_none() {
             let len = self.writer.building_len();
-            if self.writer.out() > 0 && len < WORTH_A_WRITE {
+            let awaits_sync = self.sync.is_out() && matches!(self.options.sync, SyncPolicy::Synced { .. });
+            if len < WORTH_A_WRITE && (self.writer.out() > 0 || awaits_sync) {
                 return None;
             }
             self.writer.seal_building(self.sync.synced(), 0);

@@ -4,7 +4,7 @@ use super::disk_op::{DiskData, DiskDone, DiskOp, SegmentFile};
 use super::entry::{EntryStart, EntryView};
 use super::*;
 use crate::ids::{EntryIndex, EntryPlace, GroupId, Position, StreamSeq, Term};
-use crate::limits::BLOCK_LEN;
+use crate::limits::{BLOCK_LEN, ENTRY_LEN_MAX};
 use crate::time::Instant;
 use defect::Defect;
 use fake_disk::{Crash, FakeDisk, Random};
@@ -338,6 +338,29 @@ fn a_new_log_takes_an_entry_and_commits_it_with_one_write_and_one_sync() {
 }
 
 #[test]
+fn a_short_write_waits_for_the_sync_that_it_would_not_be_in_and_a_long_one_does_not() {
+    let mut random = Random(7);
+    let whole = LogOptions::new(0xabcdef, 1);
+    let mut bench = Bench::open(whole, FakeDisk::default(), &mut random);
+    bench.settle(&mut random);
+    let done = |token| DiskDone { token, result: Ok(DiskData::Nothing) };
+    bench.append(1, b"hello").unwrap();
+    let Some(DiskOp::Write { token, .. }) = bench.log.poll_op(bench.now) else { panic!("no write") };
+    bench.log.handle_disk(bench.now, done(token));
+    let Some(DiskOp::Sync { token: sync, .. }) = bench.log.poll_op(bench.now) else { panic!("no sync") };
+    bench.append(1, b"meanwhile").unwrap();
+    assert!(bench.log.poll_op(bench.now).is_none());
+    bench.append(1, &vec![7; ENTRY_LEN_MAX]).unwrap();
+    assert!(matches!(bench.log.poll_op(bench.now), Some(DiskOp::Write { .. })));
+    bench.append(1, b"and then").unwrap();
+    bench.log.handle_disk(bench.now, done(sync));
+    assert!(
+        bench.log.poll_op(bench.now).is_none(),
+        "the long write is out, and there is nothing to sync yet"
+    );
+}
+
+#[test]
 fn a_lone_publish_is_written_and_synced_without_waiting() {
     let (mut bench, mut random) = Bench::fresh();
     bench.settle(&mut random);
@@ -371,7 +394,7 @@ fn a_closed_log_has_nothing_to_copy_when_it_is_opened_again() {
 #[test]
 fn a_crash_at_any_operation_keeps_everything_acked() {
     let mut met = Met::default();
-    for seed in 0..40 {
+    for seed in 0..60 {
         run(seed, Defect::None, &mut met).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
     let Met { checkpointing, recycling, copied, cut, aborted_starts } = met;
