@@ -82,9 +82,9 @@ pub fn check_io_uring() -> Result<(), Unable> {
     use io_uring::opcode;
     let needed = [
         opcode::PollAdd::CODE,
-        opcode::Fsync::CODE,
         opcode::Read::CODE,
         opcode::Write::CODE,
+        opcode::Fsync::CODE,
         opcode::OpenAt::CODE,
     ];
     // Waiting with a time limit in one call came last, with 5.11.

@@ -45,10 +45,10 @@ pub struct Ended {
     pub operation: Operation,
 }
 
-/// What an operation brings.
+/// What a successful operation brings.
 #[derive(Debug)]
 pub enum Success {
-    /// Bytes read or written; 0 for a sync.
+    /// Bytes read or written; 0 for what moves none.
     Moved(usize),
     Opened(OwnedFd),
 }

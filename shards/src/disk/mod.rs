@@ -5,6 +5,7 @@
 pub mod detect;
 mod directory;
 pub mod memory;
+mod pace;
 mod prepare;
 
 use crate::ids::ShardId;
@@ -14,6 +15,7 @@ use crate::uring::{Ended, Operation, Success, Uring};
 use detect::SyncMethod;
 use directory::Directory;
 pub use directory::{segment_files, sync_directory};
+use pace::Pace;
 use prepare::{Next, Prepare};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -24,11 +26,17 @@ use std::time::Duration;
 /// The directories of the shards of one core. Lives on: its core, made and used by one thread.
 pub struct Disks {
     ring: Uring,
-    shards: BTreeMap<ShardId, Directory>,
+    shards: BTreeMap<ShardId, Served>,
     /// Operations that have not ended, by the tag of their parts in the ring.
     jobs: Vec<Option<Job>>,
     free: Vec<usize>,
     done: VecDeque<(ShardId, DiskDone)>,
+}
+
+/// A shard's directory, and how fast its segments are prepared.
+struct Served {
+    directory: Directory,
+    pace: Pace,
 }
 
 /// An operation that has not ended.
@@ -39,8 +47,10 @@ struct Job {
 }
 
 enum Work {
-    /// One operation of the ring, repeated until everything has moved.
-    Move,
+    /// One operation of the ring, repeated until everything is written. Length in bytes.
+    Write(u64),
+    /// One operation of the ring, repeated until everything is read.
+    Read,
     /// So many files are being synced; the first failure, if there was one.
     Sync {
         left: usize,
@@ -76,7 +86,8 @@ impl Disks {
         direct: bool,
         sync_method: SyncMethod,
     ) -> io::Result<()> {
-        self.shards.insert(shard, Directory::new(path, direct, sync_method)?);
+        let directory = Directory::new(path, direct, sync_method)?;
+        self.shards.insert(shard, Served { directory, pace: Pace::default() });
         Ok(())
     }
 
@@ -118,19 +129,20 @@ impl Disks {
     }
 
     fn start(&mut self, shard: ShardId, token: u64, op: DiskOp) -> io::Result<()> {
-        let directory = self.shards.get_mut(&shard).expect("a core submits only for shards that it carries");
+        let served = self.shards.get_mut(&shard).expect("a core submits only for shards that it carries");
+        let directory = &mut served.directory;
         let mut parts = Vec::new();
         let work = match op {
             DiskOp::Write { file, offset, data, .. } => {
                 let to = data.len();
                 parts.push(Operation::Write { file: directory.file(file)?, data, from: 0, to, offset });
-                Work::Move
+                Work::Write(to as u64)
             }
             DiskOp::Read { file, offset, len, .. } => {
                 assert!(len.is_multiple_of(BLOCK_LEN), "only whole blocks are read");
                 let (file, data) = (directory.file(file)?, AlignedBuffer::zeroed(len));
                 parts.push(Operation::Read { file, data, from: 0, offset });
-                Work::Move
+                Work::Read
             }
             DiskOp::Sync { files, .. } => {
                 let files =
@@ -150,6 +162,9 @@ impl Disks {
                 Work::Prepare(Box::new(prepare))
             }
         };
+        if work.is_append() {
+            served.pace.append_started();
+        }
         let tag = self.free.pop().unwrap_or_else(|| {
             self.jobs.push(None);
             self.jobs.len() - 1
@@ -163,8 +178,9 @@ impl Disks {
     fn collect(&mut self) {
         while let Some(Ended { tag, result, operation }) = self.ring.poll_ended() {
             let Some(job) = &mut self.jobs[tag as usize] else { continue };
+            let Some(served) = self.shards.get_mut(&job.shard) else { continue };
             let progress = match &mut job.work {
-                Work::Move => go_on_moving(&mut self.ring, tag, result, operation),
+                Work::Write(_) | Work::Read => go_on_moving(&mut self.ring, tag, result, operation),
                 Work::Sync { left, failed } => {
                     *left -= 1;
                     *failed = failed.or(result.err().map(|error| disk_error(&error)));
@@ -179,16 +195,38 @@ impl Disks {
                         self.ring.start(tag, operation);
                         Progress::Going
                     }
+                    Ok(Next::Zeros) => {
+                        served.pace.want(tag as usize);
+                        Progress::Going
+                    }
                     Ok(Next::Done) => Progress::Done(Ok(DiskData::Nothing)),
                     Err(error) => Progress::Done(Err(disk_error(&error))),
                 },
             };
             if let Progress::Done(result) = progress {
+                match job.work {
+                    Work::Write(len) => served.pace.append_ended(len),
+                    Work::Sync { .. } => served.pace.append_ended(0),
+                    Work::Read | Work::Prepare(_) => {}
+                }
                 self.done.push_back((job.shard, DiskDone { token: job.token, result }));
                 self.jobs[tag as usize] = None;
                 self.free.push(tag as usize);
             }
+            if let Some((tag, len)) = served.pace.poll()
+                && let Some(Job { work: Work::Prepare(prepare), .. }) = &self.jobs[tag]
+                && let Some(zeros) = prepare.zeros(len)
+            {
+                self.ring.start(tag as u64, zeros);
+            }
         }
+    }
+}
+
+impl Work {
+    /// Whether the log's progress waits for it.
+    fn is_append(&self) -> bool {
+        matches!(self, Work::Write(_) | Work::Sync { .. })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Preparing a segment file, step by step: opened, really written with zeros over its whole length, synced, and its name synced.
+//! Preparing a segment file, step by step: opened, really written with zeros over its whole length, synced, and its name
+//! synced.
 
 use super::directory::{Directory, MODE};
 use super::memory::huge_page_of_zeros;
@@ -22,29 +23,30 @@ pub(super) struct Prepare {
 #[derive(Debug)]
 enum Step {
     Opening,
-    /// `at` bytes are written.
-    Zeroing {
-        file: Rc<OwnedFd>,
-        len_before: u64,
-        zeros: Rc<AlignedBuffer>,
-        at: u64,
-    },
-    Syncing {
-        file: Rc<OwnedFd>,
-        len_before: u64,
-    },
+    /// So many bytes are written.
+    Zeroing(Growing, Rc<AlignedBuffer>, u64),
+    Syncing(Growing),
     SyncingName,
+}
+
+/// A file and the length that it had before. Bytes.
+#[derive(Clone, Debug)]
+struct Growing {
+    file: Rc<OwnedFd>,
+    len_before: u64,
 }
 
 /// What is next.
 #[derive(Debug)]
 pub(super) enum Next {
     Go(Operation),
+    /// Zeros, as many as `zeros` is asked for.
+    Zeros,
     Done,
 }
 
-/// Zeros written at once. Bytes. Longer ones would hold up the log's own writes for no gain.
-const PIECE_LEN: u64 = 1 << 20;
+/// Most zeros that are written at once. Bytes.
+pub(super) const PIECE_LEN_MAX: u64 = 1 << 20;
 
 impl Prepare {
     /// Begins. Errors: a path that cannot be.
@@ -57,42 +59,46 @@ impl Prepare {
     pub fn handle_ended(&mut self, result: io::Result<Success>) -> io::Result<Next> {
         let result = result.and_then(|success| self.go_on(success));
         if result.is_err()
-            && let Step::Zeroing { file, len_before, .. } | Step::Syncing { file, len_before } = &self.step
+            && let Step::Zeroing(growing, ..) | Step::Syncing(growing) = &self.step
         {
             // Room that an unfinished file took is needed by others more.
-            let _ = ftruncate(file, *len_before);
+            let _ = ftruncate(&growing.file, growing.len_before);
         }
         result
+    }
+
+    /// The next zeros, at most `len` bytes, whole blocks; after `Next::Zeros`.
+    pub fn zeros(&self, len: u64) -> Option<Operation> {
+        let Step::Zeroing(Growing { file, .. }, zeros, at) = &self.step else { return None };
+        let to = len.min(PIECE_LEN_MAX).min(self.len - at) as usize;
+        Some(Operation::Write { file: Rc::clone(file), data: Rc::clone(zeros), from: 0, to, offset: *at })
     }
 
     fn go_on(&mut self, success: Success) -> io::Result<Next> {
         match (&mut self.step, success) {
             (Step::Opening, Success::Opened(file)) => {
                 let len_before = u64::try_from(fstat(&file)?.st_size).unwrap_or(0);
-                let (file, zeros) = (Rc::new(file), Rc::new(huge_page_of_zeros()));
-                self.step = Step::Zeroing { file, len_before, zeros, at: 0 };
+                // Room is taken piece by piece: zeros into room that was taken at once end in a kernel worker.
+                let growing = Growing { file: Rc::new(file), len_before };
+                self.step = Step::Zeroing(growing, Rc::new(huge_page_of_zeros()), 0);
+                Ok(Next::Zeros)
             }
-            (Step::Zeroing { at, .. }, Success::Moved(written @ 1..)) => *at += written as u64,
-            (Step::Zeroing { .. }, _) => return Err(io::ErrorKind::WriteZero.into()),
-            (Step::Syncing { .. }, _) => {
+            (Step::Zeroing(growing, _, at), Success::Moved(written @ 1..)) => {
+                *at += written as u64;
+                if *at < self.len {
+                    return Ok(Next::Zeros);
+                }
+                let growing = growing.clone();
+                let sync = Operation::Sync { file: Rc::clone(&growing.file), data_only: true };
+                self.step = Step::Syncing(growing);
+                Ok(Next::Go(sync))
+            }
+            (Step::Zeroing(..), _) => Err(io::ErrorKind::WriteZero.into()),
+            (Step::Syncing(_), _) => {
                 self.step = Step::SyncingName;
-                return Ok(Next::Go(Operation::Sync { file: Rc::clone(&self.directory), data_only: false }));
+                Ok(Next::Go(Operation::Sync { file: Rc::clone(&self.directory), data_only: false }))
             }
-            (Step::SyncingName | Step::Opening, _) => return Ok(Next::Done),
+            (Step::Opening | Step::SyncingName, _) => Ok(Next::Done),
         }
-        Ok(Next::Go(self.zero_or_sync()))
-    }
-
-    fn zero_or_sync(&mut self) -> Operation {
-        let Step::Zeroing { file, len_before, zeros, at } = &self.step else {
-            unreachable!("only a file that is being zeroed is zeroed on")
-        };
-        let file = Rc::clone(file);
-        if *at < self.len {
-            let to = PIECE_LEN.min(self.len - at) as usize;
-            return Operation::Write { file, data: Rc::clone(zeros), from: 0, to, offset: *at };
-        }
-        self.step = Step::Syncing { file: Rc::clone(&file), len_before: *len_before };
-        Operation::Sync { file, data_only: true }
     }
 }
