@@ -285,10 +285,11 @@ impl Totals {
 
     /// Errors that show only at the end, in the sum: `open` is what never came.
     pub fn conclude(&mut self, plan: &Plan<'_>, open: i64, stopped: bool) {
-        let unanswered = self.errors.get("unanswered").copied().unwrap_or(0);
+        let count = |kind: &str| self.errors.get(kind).copied().unwrap_or(0);
+        let (unanswered, refused) = (count("unanswered"), count("refused"));
         let missing: u64 = self.sequences.iter().map(Sequences::missing).sum();
-        // A publish that nobody acked may have taken a sequence.
-        let missing = missing.saturating_sub(unanswered);
+        // A publish that nobody acked, or that was refused with an unknown outcome, may have taken a sequence: one fault, not two.
+        let missing = missing.saturating_sub(unanswered + refused);
         if missing > 0 {
             self.errors.insert("sequence missing", missing);
         }

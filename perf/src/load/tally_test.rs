@@ -89,6 +89,21 @@ fn an_early_end_shortens_the_measured_part() {
 }
 
 #[test]
+fn a_sequence_that_a_refused_or_unanswered_publish_may_have_taken_is_not_missing() {
+    for (kind, missing) in [("refused", None), ("unanswered", None), ("wrong answer", Some(&1))] {
+        with_plan("kind = \"publish\"\ncount = 2", |plan| {
+            let (windows, _receiver) = sync_channel(9);
+            let mut tally = Tally::new(plan, 0, windows);
+            assert!(tally.acked(0, 2, 0));
+            tally.error(kind, || kind.into());
+            let mut totals = tally.conclude();
+            totals.conclude(plan, 0, false);
+            assert_eq!(totals.errors.get("sequence missing"), missing, "{kind}");
+        });
+    }
+}
+
+#[test]
 fn an_end_within_the_warm_up_measures_nothing() {
     tally("in_flight = 1", |mut tally, _receiver| {
         end_at(&mut tally, 100 * MS, 50 * MS);
