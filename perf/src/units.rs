@@ -61,6 +61,14 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// So many of something: `1 stream`, `2 streams`.
+pub fn count(count: impl Into<u64>, noun: &str) -> String {
+    match count.into() {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}
+
 /// A ratio with three digits and its sign: `12.3 ×`.
 pub fn ratio(value: f64) -> String {
     format!("{} ×", factor(value))
@@ -111,6 +119,11 @@ mod tests {
         assert_eq!(share("5%"), Ok(0.05));
         assert_eq!(share("0.25"), Ok(0.25));
         assert!(share("101%").is_err() && share("-1").is_err() && share("many").is_err());
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!((count(1u32, "stream"), count(0u32, "stream")), ("1 stream".into(), "0 streams".into()));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What load is put on a server: one typed description, from flags or from a TOML table with the same names.
-//! May import: failure.
+//! May import: failure, units.
 //! Must not know: sockets, servers, results.
 
 mod flags;
@@ -11,6 +11,7 @@ pub use payload::Payload;
 pub use schedule_file::Step;
 
 use crate::failure::Failure;
+use crate::units;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -192,7 +193,7 @@ impl std::fmt::Display for Workload {
             Kind::Request => "request",
             Kind::Mixed => "mixed",
         };
-        write!(f, "{kind}: {} B, {} connections", self.payload, self.connections)?;
+        write!(f, "{kind}: {} B, {}", self.payload, units::count(self.connections, "connection"))?;
         match &self.pace {
             Pace::Closed { in_flight } if self.kind != Kind::Consume => {
                 write!(f, " × {in_flight} in flight")?
@@ -214,7 +215,7 @@ impl std::fmt::Display for Workload {
             };
             match &self.streams.existing {
                 Some(stream) => write!(f, ", stream {stream}")?,
-                None => write!(f, ", {} {storage} streams", self.streams.count)?,
+                None => write!(f, ", {}", units::count(self.streams.count, &format!("{storage} stream")))?,
             }
         }
         if self.subjects.count > 1 {
@@ -232,17 +233,19 @@ impl std::fmt::Display for Workload {
                 };
                 let confirmed = if self.pull.ack_sync { ", confirmed" } else { "" };
                 let Pull { consumers, fetch, .. } = self.pull;
-                write!(f, ", {consumers} consumers, fetches of {fetch}, {ack}{confirmed}")?;
+                let consumers = units::count(consumers, "consumer");
+                write!(f, ", {consumers}, fetches of {fetch}, {ack}{confirmed}")?;
             }
             Kind::PubSub if self.queue_groups > 0 => {
-                write!(f, ", {} subscribers in {} queue groups", self.subscribers, self.queue_groups)?;
+                let groups = units::count(self.queue_groups, "queue group");
+                write!(f, ", {} in {groups}", units::count(self.subscribers, "subscriber"))?;
             }
-            Kind::PubSub => write!(f, ", {} subscribers", self.subscribers)?,
-            Kind::Request => write!(f, ", {} responders", self.subscribers)?,
+            Kind::PubSub => write!(f, ", {}", units::count(self.subscribers, "subscriber"))?,
+            Kind::Request => write!(f, ", {}", units::count(self.subscribers, "responder"))?,
             Kind::Publish => {}
         }
         if self.headers > 0 {
-            write!(f, ", {} headers", self.headers)?;
+            write!(f, ", {}", units::count(self.headers, "header"))?;
         }
         if self.message_ids {
             write!(f, ", with message ids")?;
