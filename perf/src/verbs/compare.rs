@@ -2,6 +2,7 @@
 
 use crate::compare::{self, DISTURBANCE_MAX, Origin, Plan, ROUNDS, Server, ServerRuns};
 use crate::failure::Failure;
+use crate::launch::Recipe;
 use crate::measured::Measured;
 use crate::other_load::Moment;
 use crate::output::{self, Artifact};
@@ -71,12 +72,15 @@ impl Compare {
                 self.directory.display()
             )));
         }
-        for server in &plan.servers {
-            if let Origin::Start(recipe) = &server.origin {
-                recipe.build()?;
-                recipe.check()?;
-            }
-        }
+        let recipes = || {
+            plan.servers.iter().filter_map(|server| match &server.origin {
+                Origin::Start(recipe) => Some(recipe),
+                Origin::Address(_) => None,
+            })
+        };
+        // A program that is missing is told before minutes go by with building another.
+        recipes().filter(|recipe| recipe.build.is_none()).try_for_each(Recipe::check)?;
+        recipes().try_for_each(|recipe| recipe.build().and_then(|()| recipe.check()))?;
         let mut terminal = Terminal::new()?;
         let provenance = Provenance::gather(Some(&self.directory));
         let mut bench =
