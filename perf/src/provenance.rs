@@ -3,14 +3,13 @@
 //! Must not know: results.
 
 use crate::document::{Section, Table};
-use crate::machine::Device;
+use crate::machine::{Device, SyncTimes};
 use crate::units;
 use serde::Serialize;
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Provenance {
@@ -37,14 +36,12 @@ pub struct Storage {
     /// Of writing 4 KiB into a file that is all written, and fdatasync; None where it could not be tried.
     pub sync_p50_ns: Option<u64>,
     pub sync_p99_ns: Option<u64>,
+    /// These writes went past the page cache.
+    pub sync_direct: bool,
 }
 
-/// Syncs that the device is asked for.
-const SYNCS: usize = 200;
-const BLOCK: usize = 4096;
-
 impl Provenance {
-    /// Of now and here; the device under `data_dir` is timed, which takes some tens of milliseconds.
+    /// Of now and here; the device under `data_dir` is timed, which takes up to two seconds.
     pub fn gather(data_dir: Option<&Path>) -> Provenance {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let field = |text: &str, name: &str| {
@@ -70,9 +67,9 @@ impl Provenance {
     pub fn sentence(&self) -> String {
         let memory = self.memory_bytes as f64 / f64::from(1 << 30);
         let storage = self.storage.as_ref().map_or(String::new(), |storage| {
-            let sync = storage.sync_p50_ns.map_or(String::new(), |p50| {
-                format!(" (4 KiB write and sync: {} at the median)", units::nanoseconds(p50 as f64))
-            });
+            let sync = storage
+                .sync_text()
+                .map_or(String::new(), |text| format!(" ({}: {text})", storage.sync_name()));
             format!(", {}{sync}", storage.text())
         });
         let commit = self.commit.as_ref().map_or(String::new(), |commit| format!(", commit {commit}"));
@@ -91,9 +88,8 @@ impl Provenance {
         row("kernel", self.kernel.clone());
         if let Some(storage) = &self.storage {
             row("storage", storage.text());
-            if let (Some(p50), Some(p99)) = (storage.sync_p50_ns, storage.sync_p99_ns) {
-                let (p50, p99) = (units::nanoseconds(p50 as f64), units::nanoseconds(p99 as f64));
-                row("4 KiB write and sync", format!("p50 {p50}, p99 {p99}"));
+            if let Some(text) = storage.sync_text() {
+                row(storage.sync_name(), text);
             }
         }
         row("commit", self.commit.clone().unwrap_or_else(|| "unknown".into()));
@@ -113,6 +109,16 @@ impl Storage {
         }
         text
     }
+
+    /// What the sync times are of.
+    fn sync_name(&self) -> &'static str {
+        if self.sync_direct { "4 KiB direct write and sync" } else { "4 KiB write and sync" }
+    }
+
+    fn sync_text(&self) -> Option<String> {
+        let (p50, p99) = (self.sync_p50_ns?, self.sync_p99_ns?);
+        Some(format!("p50 {}, p99 {}", units::nanoseconds(p50 as f64), units::nanoseconds(p99 as f64)))
+    }
 }
 
 fn storage(path: &Path) -> Storage {
@@ -120,36 +126,16 @@ fn storage(path: &Path) -> Storage {
     let cache = device
         .as_ref()
         .and_then(|name| fs::read_to_string(format!("/sys/block/{name}/queue/write_cache")).ok());
-    let syncs = time_syncs(path).ok();
-    let at = |share: f64| syncs.as_ref().map(|syncs| syncs[((syncs.len() - 1) as f64 * share) as usize]);
+    let syncs = SyncTimes::of(path).ok();
+    let at = |share: f64| syncs.as_ref().map(|syncs| syncs.at(share));
     Storage {
         file_system: file_system(path).unwrap_or_else(|| "unknown file system".into()),
         device,
         write_cache: cache.map(|cache| cache.trim().to_owned()),
         sync_p50_ns: at(0.5),
         sync_p99_ns: at(0.99),
+        sync_direct: syncs.as_ref().is_some_and(|syncs| syncs.direct),
     }
-}
-
-/// Sorted nanoseconds.
-fn time_syncs(directory: &Path) -> std::io::Result<Vec<u64>> {
-    let path = directory.join(format!("millrace-perf-sync-{}", std::process::id()));
-    let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-    let timed = (|| {
-        file.write_all_at(&[0; 16 * BLOCK], 0)?;
-        file.sync_all()?;
-        let sync = |n: usize| {
-            let start = Instant::now();
-            file.write_all_at(&[n as u8; BLOCK], (n % 16 * BLOCK) as u64)?;
-            file.sync_data()?;
-            Ok(start.elapsed().as_nanos() as u64)
-        };
-        let mut syncs = (0..SYNCS).map(sync).collect::<std::io::Result<Vec<u64>>>()?;
-        syncs.sort_unstable();
-        Ok(syncs)
-    })();
-    fs::remove_file(&path)?;
-    timed
 }
 
 /// Of the mount with the longest path above `path`; fields as in proc_pid_mountinfo(5).
@@ -225,15 +211,5 @@ mod tests {
     fn a_command_can_be_pasted_again() {
         let words = ["perf", "--a", "broker -p {port}", "it's", ""].map(str::to_owned);
         assert_eq!(command_line(words.into_iter()), "perf --a 'broker -p {port}' 'it'\\''s' ''");
-    }
-
-    #[test]
-    fn the_device_is_timed_and_nothing_stays() {
-        let directory = std::env::temp_dir().join(format!("perf-provenance-{}", std::process::id()));
-        fs::create_dir(&directory).unwrap();
-        let syncs = time_syncs(&directory).unwrap();
-        assert_eq!((syncs.len(), syncs.is_sorted()), (SYNCS, true));
-        // Fails if the file is still there.
-        fs::remove_dir(&directory).unwrap();
     }
 }

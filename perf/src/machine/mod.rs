@@ -1,10 +1,12 @@
-//! What the kernel counts meanwhile: flushes of a device, processor time of a process, trouble of TCP; and the cores to run on.
+//! What the machine tells: flushes of a device and how long one takes, processor times, trouble of TCP; and the cores to run on.
 //! May import: failure, measured.
 //! Must not know: what is measured.
 
 mod network;
+mod sync;
 
 pub use network::network_counters;
+pub use sync::SyncTimes;
 
 use crate::failure::Failure;
 use std::fs;
