@@ -4,7 +4,7 @@ use super::objective::{Goal, Objective, Percentile, Windows};
 use crate::failure::Failure;
 use crate::toml_file::Text;
 use crate::units;
-use crate::workload::{Pace, Workload};
+use crate::workload::{Arrivals, Pace, Workload};
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Visitor};
 use std::fmt;
@@ -158,6 +158,9 @@ fn rate(limit: &Scalar, workload: &Workload) -> Result<Goal, String> {
         Scalar::Number(rate) => Err(format!("{rate}: a rate is above 0")),
         Scalar::Text(_) if !matches!(workload.pace, Pace::Open { .. }) => {
             Err("a share of the offered rate needs an open loop: give the workload a rate".into())
+        }
+        Scalar::Text(_) if matches!(workload.pace, Pace::Open { arrivals: Arrivals::Schedule(_), .. }) => {
+            Err("a share of the offered rate needs one rate, and a schedule has several".into())
         }
         Scalar::Text(text) => units::share(text).map(Goal::RateOfOffered),
     }

@@ -86,6 +86,21 @@ fn a_share_of_the_offered_rate_needs_an_open_loop() {
 }
 
 #[test]
+fn a_share_of_the_offered_rate_needs_one_rate() {
+    let path = std::env::temp_dir().join(format!("perf-schedule-{}", std::process::id()));
+    std::fs::write(&path, "0 100\n1 200\n").unwrap();
+    let workload = format!("[workload]\nkind = \"publish\"\nschedule = {path:?}\n");
+    let sentence = |objective: &str| {
+        let text = Text::new("x.toml", format!("{workload}[objectives]\n{objective}\n"));
+        parse(&text).map(|_| ()).map_err(|failure| failure.to_string())
+    };
+    let refusal = sentence("rate = \"99%\"").unwrap_err();
+    assert!(refusal.contains("x.toml:5:8: a share of the offered rate needs one rate"), "{refusal}");
+    sentence("rate = 90").unwrap();
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
 fn flags_of_a_search_come_before_the_file() {
     let file = read("[objectives]\nrate = 5\n[knee]\nmax_runs = 7\nprecision = \"10%\"\n").unwrap();
     let flags = Knee { max_runs: Some(3), ..Knee::default() };
