@@ -10,6 +10,8 @@ pub struct Schedule {
     gaps: Gaps,
     /// The next intended time, exact; None: the schedule has ended.
     next: Option<f64>,
+    /// What is due within so many nanoseconds comes together, at their beginning. 0: each when it is due.
+    burst: u64,
 }
 
 enum Gaps {
@@ -27,7 +29,7 @@ impl Schedule {
         let offset = f64::from(thread) * share;
         let gap = NANOS / (rate * share);
         let (mut gaps, first) = match arrivals {
-            Arrivals::Constant => (Gaps::Constant { gap }, Some(gap * offset)),
+            Arrivals::Constant | Arrivals::Burst(_) => (Gaps::Constant { gap }, Some(gap * offset)),
             Arrivals::Poisson => {
                 let random = Random::new(seed.wrapping_add(u64::from(thread) << 32));
                 (Gaps::Poisson { mean: gap, random }, Some(0.0))
@@ -42,12 +44,17 @@ impl Schedule {
             Gaps::Poisson { .. } => first.and_then(|at| gaps.after(at)),
             Gaps::Steps { .. } => first.and_then(|at| gaps.advance(at, offset)),
         };
-        Schedule { gaps, next: first }
+        let burst = match arrivals {
+            Arrivals::Burst(burst) => burst.as_nanos() as u64,
+            Arrivals::Constant | Arrivals::Poisson | Arrivals::Schedule(_) => 0,
+        };
+        Schedule { gaps, next: first, burst }
     }
 
     /// The next intended time, which stays the next until `advance`.
     pub fn next(&self) -> Option<u64> {
-        self.next.map(|at| at as u64)
+        let at = self.next? as u64;
+        Some(at - at.checked_rem(self.burst).unwrap_or(0))
     }
 
     pub fn advance(&mut self) {
@@ -105,6 +112,16 @@ mod tests {
         let part = |thread| times(Schedule::new(1000.0, &Arrivals::Constant, 1, thread, 2), 3);
         assert_eq!(part(0), [0, 2_000_000, 4_000_000]);
         assert_eq!(part(1), [1_000_000, 3_000_000, 5_000_000]);
+    }
+
+    #[test]
+    fn a_burst_is_what_is_due_within_its_time_and_the_rate_stays() {
+        let arrivals = Arrivals::Burst(Duration::from_micros(50));
+        // 2.5 in 50 µs.
+        assert_eq!(times(Schedule::new(50_000.0, &arrivals, 1, 0, 1), 6), [0, 0, 0, 50_000, 50_000, 100_000]);
+        // Two threads send their parts of a burst at the same time.
+        let part = |thread| times(Schedule::new(50_000.0, &arrivals, 1, thread, 2), 4);
+        assert_eq!((part(0), part(1)), (vec![0, 0, 50_000, 100_000], vec![0, 50_000, 100_000, 100_000]));
     }
 
     #[test]

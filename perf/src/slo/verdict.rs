@@ -141,7 +141,7 @@ pub fn offered(workload: &Workload, seconds: f64) -> Option<f64> {
     let Pace::Open { rate, arrivals } = &workload.pace else { return None };
     let rate = match arrivals {
         Arrivals::Poisson => (rate - 3.0 * (rate / seconds.max(1e-3)).sqrt()).max(0.1 * rate),
-        Arrivals::Constant | Arrivals::Schedule(_) => *rate,
+        Arrivals::Constant | Arrivals::Burst(_) | Arrivals::Schedule(_) => *rate,
     };
     let deliveries = match workload.kind {
         Kind::PubSub if workload.queue_groups > 0 => workload.queue_groups,

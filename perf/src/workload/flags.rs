@@ -6,6 +6,7 @@ use super::{
     schedule_file,
 };
 use crate::failure::Failure;
+use crate::units;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -93,9 +94,12 @@ pub struct Flags {
     /// Open loop: operations per second in all; latency counts from the intended times
     #[arg(long, value_name = "PER_SECOND")]
     pub rate: Option<f64>,
-    /// How an open loop's operations follow each other: constant, poisson [default: constant]
+    /// How an open loop's operations follow each other [default: constant]
     #[arg(long)]
     pub arrivals: Option<ArrivalsName>,
+    /// With arrivals in bursts: what is due within this time arrives together, at its beginning [default: 1ms]
+    #[arg(long, value_name = "TIME")]
+    pub burst: Option<String>,
     /// Open loop by a file of lines `SECONDS RATE`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "arrivals", "in_flight"])]
     pub schedule: Option<PathBuf>,
@@ -127,13 +131,17 @@ pub struct Flags {
 #[value(rename_all = "lowercase")]
 pub enum ArrivalsName {
     Constant,
+    /// Independent: exponential gaps
     Poisson,
+    /// Several at once, at a constant rate
+    Burst,
 }
 
 /// Longest run and longest time anywhere. Seconds; a week.
 const SECONDS_MAX: f64 = 604_800.0;
 /// Most operations per second that can be asked for.
 const RATE_MAX: f64 = 100e6;
+const BURST_DEFAULT: Duration = Duration::from_millis(1);
 
 impl TryFrom<Flags> for Workload {
     type Error = Failure;
@@ -231,6 +239,9 @@ pub const STAMP_LEN: usize = 16;
 
 fn pace(flags: &Flags, kind: Kind) -> Result<Pace, Failure> {
     let open = flags.rate.is_some() || flags.schedule.is_some();
+    if flags.burst.is_some() && flags.arrivals != Some(ArrivalsName::Burst) {
+        return Err(bad("burst belongs to arrivals in bursts: give arrivals burst"));
+    }
     if open && flags.in_flight.is_some() {
         return Err(bad("in_flight is a closed loop, rate and schedule are an open one: only one of them"));
     }
@@ -251,9 +262,17 @@ fn pace(flags: &Flags, kind: Kind) -> Result<Pace, Failure> {
     };
     let arrivals = match flags.arrivals {
         Some(ArrivalsName::Poisson) => Arrivals::Poisson,
+        Some(ArrivalsName::Burst) => Arrivals::Burst(burst(flags.burst.as_deref())?),
         Some(ArrivalsName::Constant) | None => Arrivals::Constant,
     };
     Ok(Pace::Open { rate: rate_within(rate)?, arrivals })
+}
+
+fn burst(text: Option<&str>) -> Result<Duration, Failure> {
+    let time =
+        text.map_or(Ok(BURST_DEFAULT), units::duration).map_err(|what| bad(format!("burst: {what}")))?;
+    let good = (Duration::from_micros(1)..=Duration::from_secs(1)).contains(&time);
+    good.then_some(time).ok_or_else(|| bad("burst: within 1us and 1s"))
 }
 
 fn rate_within(rate: f64) -> Result<f64, Failure> {
@@ -264,7 +283,7 @@ fn rate_within(rate: f64) -> Result<f64, Failure> {
 /// Names what was given and means nothing to this kind.
 fn refuse_foreign(flags: &Flags, kind: Kind) -> Result<(), Failure> {
     use Kind::{Consume, Mixed, PubSub, Publish, Request};
-    let table: [(&str, bool, &[Kind]); 23] = [
+    let table: [(&str, bool, &[Kind]); 24] = [
         ("connections", flags.connections.is_some(), &[Publish, Consume, Request, Mixed]),
         ("streams", flags.streams.is_some(), &[Publish, Consume, Mixed]),
         ("stream", flags.stream.is_some(), &[Consume]),
@@ -287,6 +306,7 @@ fn refuse_foreign(flags: &Flags, kind: Kind) -> Result<(), Failure> {
         ("rate", flags.rate.is_some(), &[Publish, PubSub, Request, Mixed]),
         ("schedule", flags.schedule.is_some(), &[Publish, PubSub, Request, Mixed]),
         ("arrivals", flags.arrivals.is_some(), &[Publish, PubSub, Request, Mixed]),
+        ("burst", flags.burst.is_some(), &[Publish, PubSub, Request, Mixed]),
         ("lateness_max", flags.lateness_max.is_some(), &[Publish, PubSub, Request, Mixed]),
     ];
     match table.into_iter().find(|(_, given, kinds)| *given && !kinds.contains(&kind)) {

@@ -149,6 +149,8 @@ pub enum Arrivals {
     Constant,
     /// Independent: exponential gaps.
     Poisson,
+    /// At a constant rate; what is due within this time arrives together, at its beginning.
+    Burst(Duration),
     /// Constant from each step's time on; `rate` is the largest of them.
     Schedule(Vec<Step>),
 }
@@ -166,7 +168,9 @@ impl Workload {
     /// The same at another rate (operations per second), open loop; a schedule becomes constant.
     pub fn at_rate(&self, rate: f64) -> Workload {
         let arrivals = match &self.pace {
-            Pace::Open { arrivals: Arrivals::Poisson, .. } => Arrivals::Poisson,
+            Pace::Open { arrivals: arrivals @ (Arrivals::Poisson | Arrivals::Burst(_)), .. } => {
+                arrivals.clone()
+            }
             _ => Arrivals::Constant,
         };
         Workload { pace: Pace::Open { rate, arrivals }, ..self.clone() }
@@ -201,9 +205,12 @@ impl std::fmt::Display for Workload {
             Pace::Closed { .. } => {}
             Pace::Open { rate, arrivals } => {
                 let arrivals = match arrivals {
-                    Arrivals::Constant => "constant",
-                    Arrivals::Poisson => "Poisson",
-                    Arrivals::Schedule(_) => "by schedule, at most",
+                    Arrivals::Constant => "constant".into(),
+                    Arrivals::Poisson => "Poisson".into(),
+                    Arrivals::Burst(time) => {
+                        format!("in bursts of {},", units::nanoseconds(time.as_nanos() as f64))
+                    }
+                    Arrivals::Schedule(_) => "by schedule, at most".to_owned(),
                 };
                 write!(f, ", open loop, {arrivals} {rate:.0}/s")?;
             }

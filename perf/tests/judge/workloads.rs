@@ -87,7 +87,7 @@ fn mixed_counts_what_was_published_acked_and_delivered() {
 
 #[test]
 fn an_open_loop_starts_what_its_rate_says() {
-    for arrivals in ["constant", "poisson"] {
+    for arrivals in ["constant", "poisson", "burst"] {
         let table = format!(
             "kind = \"publish\"\nrate = 1000\narrivals = \"{arrivals}\"\nduration = 2\nwarmup = 0\nlateness_max = 1000"
         );
