@@ -52,7 +52,7 @@ pub struct Load {
 struct Written {
     title: Option<String>,
     rounds: Option<u32>,
-    /// Cores of every server that is started.
+    /// Cores of every server that is started and names none of its own.
     #[serde(default)]
     server_cores: Vec<usize>,
     /// Cores of the generator, where a load does not name its own.
@@ -72,6 +72,7 @@ struct WrittenServer {
     build: Option<String>,
     how_to_get: Option<String>,
     address: Option<String>,
+    cores: Option<Vec<usize>>,
     durability: Option<String>,
     #[serde(default)]
     skip: Vec<String>,
@@ -118,11 +119,14 @@ impl WrittenServer {
             (Some(command), None) => Origin::Start(Recipe {
                 command: command.clone(),
                 config: self.config.clone(),
-                cores: cores.to_vec(),
+                cores: self.cores.as_deref().unwrap_or(cores).to_vec(),
                 build: self.build.clone(),
                 how_to_get: self.how_to_get.clone(),
             }),
             (None, Some(_)) if self.config.is_some() => return Err("an address has no config".into()),
+            (None, Some(_)) if self.cores.is_some() => {
+                return Err("an address has no cores: what runs already stays where it is".into());
+            }
             (None, Some(address)) => Origin::Address(address.parse()?),
             _ => return Err("a server has a command or an address, one of them".into()),
         };
@@ -228,6 +232,19 @@ mod tests {
     }
 
     #[test]
+    fn a_server_may_have_cores_of_its_own() {
+        let servers = SERVERS.replace("command = \"x {port}\"", "command = \"x {port}\"\ncores = [0, 1]");
+        let loads = "[workload.a]\nkind = \"request\"\n";
+        let third = "[[server]]\nname = \"c\"\ncommand = \"y {port}\"\n";
+        let plan = read(&format!("server_cores = [0]\n{servers}{third}{loads}")).unwrap();
+        let cores = |n: usize| match &plan.servers[n].origin {
+            Origin::Start(recipe) => Some(recipe.cores.clone()),
+            Origin::Address(_) => None,
+        };
+        assert_eq!([cores(0), cores(1), cores(2)], [Some(vec![0, 1]), None, Some(vec![0])]);
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_line() {
         let load = "[workload.a]\nkind = \"publish\"\n";
         let cases = [
@@ -239,6 +256,7 @@ mod tests {
             ),
             (format!("rounds = 0\n{SERVERS}{load}"), "rounds: 0 is not within 1 and 1000"),
             (format!("{SERVERS}skip = [\"q\"]\n{load}"), "skip: there is no load q"),
+            (format!("{SERVERS}cores = [1]\n{load}"), "an address has no cores"),
             (format!("{SERVERS}[workload]\n"), "there is no workload"),
             (format!("{}{load}", SERVERS.replace("\"b\"", "\"a\"")), "two servers have the name a"),
         ];
