@@ -1,12 +1,23 @@
 //! Results made by hand, for tests of what is done with results.
 
 use crate::measured::{
-    DeviceUse, Measured, NetworkUse, Second, ServerFacts, Validity, Verification, histogram,
+    Background, DeviceUse, Measured, NetworkUse, Second, ServerFacts, Validity, Verification, histogram,
 };
 use crate::values::Values;
 use crate::workload::Kind;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Of two seconds.
+pub fn background(rate: f64) -> Background {
+    Background {
+        connections: 1,
+        operations: 1000,
+        rate,
+        latency: histogram(),
+        rates: vec![(0, rate), (1, rate)],
+    }
+}
 
 /// A run of as many whole seconds as there are entries: operations of that second, and the microseconds of all of them but
 /// one in a hundred, which take ten times as long.
@@ -55,6 +66,7 @@ pub fn measured(seconds: &[(u64, u64)]) -> Measured {
             version: "2.15.2".into(),
             durability: "not synced".into(),
         },
+        background: None,
         device: Some(DeviceUse {
             name: "vda".into(),
             flushes_per_second: 400.0,

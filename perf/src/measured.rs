@@ -47,11 +47,13 @@ pub struct Measured {
     /// Ended by a signal before its time.
     pub interrupted: bool,
     pub server: ServerFacts,
+    /// What published beside the measured operations, if something did. Its errors are among the others.
+    pub background: Option<Background>,
     /// Of the data device over the measured part.
     pub device: Option<DeviceUse>,
     /// Processor time of the server over the measured part, in cores; where its process is known.
     pub server_cores: Option<f64>,
-    /// Nanoseconds of the server's processor time per operation.
+    /// Nanoseconds of the server's processor time per operation, those of the background counted.
     pub server_cpu_ns_per_operation: Option<f64>,
     /// Processor time of the generator in cores. Near its threads, it is the generator that was measured.
     pub own_cores: f64,
@@ -100,6 +102,21 @@ pub enum Verification {
     },
     /// The run was stopped before.
     NotDone,
+}
+
+/// Publishes beside the measured operations, over the same measured part.
+#[derive(Clone, Debug, Serialize)]
+pub struct Background {
+    pub connections: u32,
+    /// Right pub acks.
+    pub operations: u64,
+    /// Per second.
+    pub rate: f64,
+    /// Nanoseconds from handing a publish to the socket.
+    #[serde(serialize_with = "percentiles", rename = "latency_ns")]
+    pub latency: Histogram<u64>,
+    /// Seconds since the measured part began, and the rate of each.
+    pub rates: Vec<(i64, f64)>,
 }
 
 /// What the server says about itself, and what its acks mean.

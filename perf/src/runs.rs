@@ -43,6 +43,13 @@ pub fn figures(measured: &Measured) -> Table {
         let lateness = measured.lateness.value_at_quantile(0.99) as f64;
         row("generator late, p99", units::nanoseconds(lateness));
     }
+    if let Some(background) = &measured.background {
+        row("background rate", format!("{}/s", units::number(background.rate.round())));
+        for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
+            let nanos = background.latency.value_at_quantile(share) as f64;
+            row(&format!("background latency {name}"), units::nanoseconds(nanos));
+        }
+    }
     if let Some(device) = &measured.device {
         row(
             &format!("flushes of {}", device.name),
@@ -141,6 +148,14 @@ pub fn time_plots(measured: &Measured) -> Vec<Plot> {
     let rate = line(&loaded, "rate", |chunk| {
         Some(chunk.iter().map(|second| second.rate).sum::<f64>() / chunk.len().max(1) as f64)
     });
+    let background = measured.background.as_ref().map(|background| {
+        let point = |&(at, rate): &(i64, f64)| Point { x: at as f64, y: rate, mark: Mark::Nothing };
+        let step = background.rates.len().div_ceil(POINTS_MAX).max(1);
+        Series {
+            name: "background".into(),
+            points: background.rates.iter().step_by(step).map(point).collect(),
+        }
+    });
     let slowest = |name: &str, of: fn(&Second) -> u64| {
         // A second in which nothing ended has no latency.
         line(&all, name, |chunk| {
@@ -157,7 +172,7 @@ pub fn time_plots(measured: &Measured) -> Vec<Plot> {
             title: "Rate over time".into(),
             x: seconds(),
             y: Axis { label: "operations per second".into(), scale: Scale::Linear, unit: Unit::Plain },
-            series: vec![rate],
+            series: std::iter::once(rate).chain(background).collect(),
         }),
         Plot::Lines(Lines {
             title: "Latency over time: what ended in each second".into(),
@@ -231,6 +246,17 @@ mod tests {
         let plots = time_plots(&run);
         assert_eq!(lines(&plots[0]).series[0].points.len(), 1);
         assert_eq!(lines(&plots[1]).series[0].points.len(), 2);
+    }
+
+    #[test]
+    fn a_background_has_a_line_of_its_own_beside_the_rate() {
+        let mut run = measured(&[(100, 10), (100, 10)]);
+        run.background = Some(crate::fixture::background(7000.0));
+        let rates = &time_plots(&run)[0];
+        let names: Vec<&str> = lines(rates).series.iter().map(|series| series.name.as_str()).collect();
+        assert_eq!((names, lines(rates).series[1].points[1].y), (vec!["rate", "background"], 7000.0));
+        let table = figures(&run);
+        assert!(table.rows.contains(&vec!["background rate".into(), "7,000/s".into()]), "{:?}", table.rows);
     }
 
     #[test]

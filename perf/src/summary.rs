@@ -1,8 +1,9 @@
 //! A result as text, for people.
-//! May import: measured, workload.
+//! May import: measured, units, workload.
 //! Must not know: terminals, other outputs.
 
 use crate::measured::{Measured, Validity, Verification};
+use crate::units;
 use crate::workload::Kind;
 use hdrhistogram::Histogram;
 use std::fmt;
@@ -40,6 +41,11 @@ impl fmt::Display for Summary<'_> {
         }
         if !self.0.lateness.is_empty() {
             writeln!(f, "lateness µs  {}", percentiles(&self.0.lateness))?;
+        }
+        if let Some(background) = &self.0.background {
+            let (rate, connections) = (background.rate, units::count(background.connections, "connection"));
+            writeln!(f, "background   {rate:.0}/s acked, from {connections}")?;
+            writeln!(f, "  latency µs {}", percentiles(&background.latency))?;
         }
         self.write_machine(f)?;
         self.write_faults(f)

@@ -20,6 +20,8 @@ const P999: Figure = |measured| latency(measured, 0.999);
 const CPU: Figure = |measured| measured.server_cpu_ns_per_operation;
 const FLUSHES: Figure = |measured| measured.device.as_ref().map(|device| device.flushes_per_second);
 
+const BACKGROUND: Figure = |measured| measured.background.as_ref().map(|background| background.rate);
+
 /// What is shown where there is no figure.
 const NONE: &str = "–";
 
@@ -61,7 +63,7 @@ fn overview(plan: &Plan, rounds: &Rounds) -> Section {
                 load.name.clone(),
                 server.name.clone(),
                 acks(plan, load, n),
-                count(side, RATE),
+                rate_text(load, side),
                 time(side, P50),
                 time(side, P99),
                 time(side, CPU),
@@ -195,7 +197,7 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
         "p99.9",
         "CPU cores",
         "Flushes/s",
-        "TCP retransmits, window probes",
+        "TCP retransmits, window probes, out of zero windows",
         "Valid rounds",
     ]);
     let mut bars = Vec::new();
@@ -209,7 +211,7 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
         table.row([
             server.name.clone(),
             acks(plan, load, n),
-            count(side, RATE),
+            rate_text(load, side),
             spread.map_or(NONE.into(), |spread| {
                 format!("{}–{}", units::number(spread.min.round()), units::number(spread.max.round()))
             }),
@@ -220,9 +222,10 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
                 .map_or(NONE.into(), |spread| format!("{:.2}", spread.median)),
             count(side, FLUSHES),
             format!(
-                "{}, {}",
+                "{}, {}, {}",
                 sum(|measured| measured.network.retransmits),
-                sum(|measured| measured.network.window_probes)
+                sum(|measured| measured.network.window_probes),
+                sum(|measured| measured.network.from_zero_window)
             ),
             format!("{} of {}", side.valid().count(), side.runs.len()),
         ]);
@@ -285,6 +288,17 @@ fn ratio_text(ratio: Option<Ratio>) -> String {
         }
     };
     ratio.map_or(NONE.into(), text)
+}
+
+/// Both rates where the load has a background.
+fn rate_text(load: &LoadRuns, side: &ServerRuns) -> String {
+    let rate = count(side, RATE);
+    match load.workload.background {
+        Some(_) if side.valid().next().is_some() => {
+            format!("{rate} beside {} in the background", count(side, BACKGROUND))
+        }
+        _ => rate,
+    }
 }
 
 fn time(side: &ServerRuns, figure: Figure) -> String {

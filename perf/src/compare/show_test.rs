@@ -1,7 +1,9 @@
 use super::*;
 use crate::compare::{parse, run};
-use crate::fixture::measured;
+use crate::fixture::{background, measured};
+use crate::measured::Measured;
 use crate::toml_file::Text;
+use crate::workload::Background;
 
 fn plan() -> Plan {
     let text = "title = \"T\"\n[[server]]\nname = \"Ours\"\naddress = \"h:1\"\n[[server]]\nname = \"Theirs\"\naddress = \"h:2\"\n\
@@ -47,6 +49,22 @@ fn the_spread_of_the_rounds_is_shown() {
     let row = &document.sections[2].table.as_ref().unwrap().rows[0];
     assert_eq!(row[2..4], ["2,000", "1,900–2,100"]);
     assert_eq!(row[10], "5 of 5");
+}
+
+#[test]
+fn a_load_with_a_background_has_both_rates() {
+    let mut plan = plan();
+    plan.loads[0].workload.background = Some(Background { connections: 1, in_flight: 1 });
+    let mut bench = |server: usize, _: &_| match server {
+        0 => Ok((Measured { background: Some(background(500.0)), ..measured(&[(1000, 200)]) }, 0.0)),
+        _ => Err(Failure::NotStarted("no room".into())),
+    };
+    let document = document(&plan, &run(&plan, &mut bench, &mut |_| {}));
+    for section in [&document.sections[0], &document.sections[2]] {
+        let rows = &section.table.as_ref().unwrap().rows;
+        assert!(rows[0].iter().any(|cell| cell == "1,000 beside 500 in the background"), "{:?}", rows[0]);
+        assert!(rows[1].iter().all(|cell| !cell.contains("background")), "{:?}", rows[1]);
+    }
 }
 
 #[test]

@@ -46,12 +46,56 @@ const OBSERVED_EVERY: Duration = Duration::from_millis(200);
 pub fn drive(plan: &Plan<'_>, address: &Address, observer: &mut dyn Observer) -> Result<Totals, Failure> {
     let shared = Shared::new(plan);
     let threads = connections::connect(plan, address, &shared)?;
-    let (windows, receiver) = sync_channel(WINDOWS_MAX);
+    let mut totals = run(plan, &shared, threads, Instant::now(), observer)?;
+    totals.conclude(plan, shared.open(), shared.is_stopped());
+    Ok(totals)
+}
+
+/// Two loads at once, with one clock: the second is the background of the first. Its errors are the first one's, and so are its
+/// acks where both publish to the same streams. Errors: the first of either.
+pub fn drive_both(
+    (plan, observer): (&Plan<'_>, &mut dyn Observer),
+    (other, other_observer): (&Plan<'_>, &mut (dyn Observer + Send)),
+    address: &Address,
+) -> Result<(Totals, Totals), Failure> {
+    let (shared, other_shared) = (Shared::new(plan), Shared::new(other));
+    let threads = connections::connect(plan, address, &shared)?;
+    let other_threads = connections::connect(other, address, &other_shared)?;
     let clock = Instant::now();
+    let (totals, other_totals) = std::thread::scope(|scope| {
+        let background = scope.spawn(|| {
+            run(other, &other_shared, other_threads, clock, other_observer).inspect_err(|_| shared.stop())
+        });
+        let totals = run(plan, &shared, threads, clock, observer);
+        // Both have the same end; one that came early is early for both.
+        if totals.as_ref().map_or(true, |totals| totals.end < plan.part().1) {
+            other_shared.stop();
+        }
+        (totals, background.join().expect("a background does not panic"))
+    });
+    let (mut totals, mut other_totals) = (totals?, other_totals?);
+    if plan.workload.shares_streams() {
+        totals.take_acks(&mut other_totals);
+    }
+    other_totals.conclude(other, other_shared.open(), other_shared.is_stopped());
+    totals.conclude(plan, shared.open(), shared.is_stopped());
+    totals.take_errors(&mut other_totals);
+    Ok((totals, other_totals))
+}
+
+/// From the start of the clock until the plan's end.
+fn run<'a>(
+    plan: &'a Plan<'a>,
+    shared: &'a Shared,
+    threads: Vec<Vec<connections::Connection<'a>>>,
+    clock: Instant,
+    observer: &mut dyn Observer,
+) -> Result<Totals, Failure> {
+    let (windows, receiver) = sync_channel(WINDOWS_MAX);
     std::thread::scope(|scope| {
         let mut running = Vec::new();
         for (n, connections) in threads.into_iter().enumerate() {
-            let (windows, shared) = (windows.clone(), &shared);
+            let windows = windows.clone();
             running.push(scope.spawn(move || {
                 let thread = || {
                     machine::pin(plan.core(n).as_slice())?;
@@ -62,7 +106,7 @@ pub fn drive(plan: &Plan<'_>, address: &Address, observer: &mut dyn Observer) ->
             }));
         }
         drop(windows);
-        watch(plan, &receiver, &shared, clock, observer);
+        watch(plan, &receiver, shared, clock, observer);
         let mut totals = Totals::new(plan);
         let mut first_failure = None;
         for thread in running {
@@ -71,9 +115,7 @@ pub fn drive(plan: &Plan<'_>, address: &Address, observer: &mut dyn Observer) ->
                 Err(failure) => first_failure = first_failure.or(Some(failure)),
             }
         }
-        first_failure.map_or(Ok(()), Err)?;
-        totals.conclude(plan, shared.open(), shared.is_stopped());
-        Ok(totals)
+        first_failure.map_or(Ok(totals), Err)
     })
 }
 

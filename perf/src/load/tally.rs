@@ -254,28 +254,38 @@ impl Totals {
     }
 
     /// Adds another thread's.
-    pub fn add(&mut self, more: Totals) {
+    pub fn add(&mut self, mut more: Totals) {
         self.operations += more.operations;
         self.started += more.started;
         self.acked += more.acked;
         self.bytes += more.bytes;
         self.latency.add(&more.latency).expect("histograms of the same bounds");
         self.lateness.add(&more.lateness).expect("histograms of the same bounds");
-        for (kind, count) in more.errors {
-            *self.errors.entry(kind).or_default() += count;
-        }
-        self.first_error = self.first_error.take().or(more.first_error);
+        self.take_errors(&mut more);
         self.checked += more.checked;
         self.mismatches += more.mismatches;
-        self.first_mismatch = self.first_mismatch.take().or(more.first_mismatch);
+        self.first_mismatch = self.first_mismatch.take().or(more.first_mismatch.take());
         self.start = self.start.min(more.start);
         self.end = self.end.max(more.end);
-        for (mine, other) in self.sequences.iter_mut().zip(&more.sequences) {
+        self.take_acks(&mut more);
+    }
+
+    pub fn take_errors(&mut self, more: &mut Totals) {
+        for (kind, count) in std::mem::take(&mut more.errors) {
+            *self.errors.entry(kind).or_default() += count;
+        }
+        self.first_error = self.first_error.take().or(more.first_error.take());
+    }
+
+    /// The sequences of another's pub acks, from the same streams, with the errors that explain what is missing among them.
+    pub fn take_acks(&mut self, more: &mut Totals) {
+        self.take_errors(more);
+        for (mine, other) in self.sequences.iter_mut().zip(std::mem::take(&mut more.sequences)) {
             let twice = if mine.count() == 0 {
-                mine.clone_from(other);
+                *mine = other;
                 0
             } else {
-                mine.merge(other)
+                mine.merge(&other)
             };
             if twice > 0 {
                 *self.errors.entry("sequence given twice").or_default() += twice;

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub struct Made {
     pub names: Names,
+    /// Of the background.
+    pub background: Names,
     /// This run's own, in every name.
     pub tag: String,
     /// Streams to delete.
@@ -39,13 +41,28 @@ impl Made {
             Kind::Consume | Kind::Mixed => workload.pull.consumers,
             Kind::Publish | Kind::PubSub | Kind::Request => 0,
         };
+        let prefix = workload.subjects.prefix.clone().unwrap_or_else(|| format!("perf.{tag}"));
+        let inbox = format!("_INBOX.perf{tag}");
+        let background = Names {
+            streams: match (&workload.background, workload.shares_streams()) {
+                (None, _) => Vec::new(),
+                (Some(_), true) => streams.clone(),
+                (Some(_), false) => {
+                    (0..workload.streams.count).map(|n| format!("PERF_{tag}_B{n:06}")).collect()
+                }
+            },
+            consumers: Vec::new(),
+            // Whoever listens to all of the load's subjects does not hear the background.
+            prefix: if workload.shares_streams() { prefix.clone() } else { format!("{prefix}-background") },
+            inbox: format!("{inbox}b"),
+        };
         let names = Names {
             streams,
             consumers: (0..consumers).map(|n| format!("PERF_{tag}_{n:05}")).collect(),
-            prefix: workload.subjects.prefix.clone().unwrap_or_else(|| format!("perf.{tag}")),
-            inbox: format!("_INBOX.perf{tag}"),
+            prefix,
+            inbox,
         };
-        Made { names, tag, streams: Vec::new(), consumers: Vec::new() }
+        Made { names, background, tag, streams: Vec::new(), consumers: Vec::new() }
     }
 
     pub fn create_streams(
@@ -61,6 +78,22 @@ impl Made {
             // It may come into being even if the answer is lost.
             self.streams.push(stream.clone());
             api.create_stream(stream, &content.stream_filter(n), &workload.streams)?;
+        }
+        Ok(())
+    }
+
+    /// Those that nothing but the background publishes to.
+    pub fn create_background_streams(
+        &mut self,
+        api: &mut Api,
+        workload: &Workload,
+        content: &Content,
+    ) -> Result<(), Failure> {
+        for (n, stream) in self.background.streams.iter().enumerate() {
+            if !self.names.streams.contains(stream) {
+                self.streams.push(stream.clone());
+                api.create_stream(stream, &content.stream_filter(n), &workload.streams)?;
+            }
         }
         Ok(())
     }

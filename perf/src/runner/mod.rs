@@ -2,6 +2,7 @@
 //! May import: every room but summary, terminal and the verdicts.
 //! Must not know: terminals, files, verdicts.
 
+mod background;
 mod made;
 mod marks;
 mod results;
@@ -11,7 +12,7 @@ use crate::content::Content;
 use crate::facts::server_facts;
 use crate::failure::Failure;
 use crate::jetstream::Api;
-use crate::load::{self, Plan, Totals};
+use crate::load::{self, Names, Plan, Totals};
 use crate::machine;
 use crate::measured::{Measured, ServerFacts, Verification};
 use crate::peer::Peer;
@@ -19,9 +20,10 @@ use crate::sequences::Sequences;
 use crate::verify::{Reader, Verifier};
 use crate::watch::{Phase, Progress, Watch};
 use crate::workload::{Kind, Length, Pace, Workload};
+use background::Background;
 use made::Made;
 use marks::Marks;
-use results::Watching;
+use results::{Found, Watching};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -45,7 +47,7 @@ pub fn run(target: &Target, workload: &Workload, watch: &mut dyn Watch) -> Resul
     let _pinned = machine::Pinned::to(&workload.cores)?;
     let peer = Peer::connect(&target.address)?;
     let info = peer.info().clone();
-    if workload.uses_streams() && !info.jetstream {
+    if (workload.uses_streams() || workload.background.is_some()) && !info.jetstream {
         return Err(Failure::NoJetStream("the server says that it has none".into()));
     }
     if info.max_payload > 0 && workload.payload.max() > info.max_payload {
@@ -83,6 +85,7 @@ impl Run<'_> {
         let filled = self.fill(made, watch)?;
         let (first, expected) = self.what_is_there(made, &filled)?;
         made.create_consumers(&mut self.api, self.workload)?;
+        let background = Background::prepare(self.workload, made, &mut self.api)?;
         let plan = Plan {
             workload: self.workload,
             content: self.content,
@@ -92,22 +95,34 @@ impl Run<'_> {
             filled: filled.as_ref().filter(|_| self.workload.verify).map(|totals| &totals.sequences[..]),
         };
         let mut watching = Watching::new(&plan, Marks::new(self.target), watch);
-        let mut totals = load::drive(&plan, &self.target.address, &mut watching)?;
+        let address = &self.target.address;
+        let (totals, beside) = match &background {
+            None => (load::drive(&plan, address, &mut watching)?, None),
+            Some(background) => {
+                let (totals, beside) = background.drive(&plan, &mut watching, &made.background, address)?;
+                (totals, Some(beside))
+            }
+        };
         let (marks, series, interrupted) = watching.conclude();
         if self.workload.kind == Kind::Consume && totals.end <= totals.start && !interrupted {
             let sentence = "every message was delivered within the warm-up: fill more, or warm up for less";
             return Err(Failure::BadOptions(sentence.into()));
         }
-        let verification = self.verify(made, &mut totals, interrupted, watch)?;
-        Ok(results::measured(
-            self.workload,
+        let mut read_back = vec![ReadBack::new(self.content, &made.names, &totals)];
+        if let (Some(background), Some(beside)) = (&background, &beside) {
+            read_back.push(ReadBack::new(&background.content, &made.background, &beside.totals));
+        }
+        let verification = self.verify(&read_back, &totals, interrupted, watch)?;
+        Ok(results::measured(Found {
+            workload: self.workload,
             totals,
+            beside,
             marks,
             series,
             verification,
             interrupted,
-            self.facts.clone(),
-        ))
+            server: self.facts.clone(),
+        }))
     }
 
     /// Of `consume`: publishes what will be pulled. None: nothing to fill.
@@ -128,6 +143,7 @@ impl Run<'_> {
             pace: Pace::Closed { in_flight: in_flight as u32 },
             length: Length::Count(each * streams),
             warm_up: Duration::ZERO,
+            background: None,
             // Numbers are wanted only where deliveries will be compared.
             ..self.workload.clone()
         };
@@ -175,8 +191,8 @@ impl Run<'_> {
     /// What was compared while the load ran, and what is read back now.
     fn verify(
         &mut self,
-        made: &Made,
-        totals: &mut Totals,
+        read_back: &[ReadBack<'_>],
+        totals: &Totals,
         interrupted: bool,
         watch: &mut dyn Watch,
     ) -> Result<Verification, Failure> {
@@ -184,31 +200,50 @@ impl Run<'_> {
             return Ok(Verification::NotAsked);
         }
         let kept = self.workload.streams.max_msgs_per_subject;
-        let mut verifier = Verifier::new(self.content, kept);
-        let acked: u64 = totals.sequences.iter().map(Sequences::count).sum();
         let mut whole = !interrupted;
-        if acked > 0 && whole {
-            let inbox = format!("{}verify", made.names.inbox);
-            let mut reader = Reader::new(Peer::connect(&self.target.address)?, inbox)?;
-            let began = Instant::now();
-            for (stream, sequences) in made.names.streams.iter().zip(&totals.sequences) {
-                let mut go_on = |messages: u64| {
-                    let share = messages as f64 / acked as f64;
-                    watch.progress(&Progress::of(Phase::Verify, began.elapsed(), share));
-                    !watch.wants_stop()
-                };
-                whole = whole
-                    && verifier.read_stream(&mut self.api, &mut reader, stream, sequences, &mut go_on)?;
+        let (mut messages, mut mismatches) = (totals.checked, totals.mismatches);
+        let mut first = totals.first_mismatch.clone();
+        for part in read_back {
+            let mut verifier = Verifier::new(part.content, kept);
+            let acked: u64 = part.sequences.iter().map(Sequences::count).sum();
+            if acked > 0 && whole {
+                let inbox = format!("{}verify", part.names.inbox);
+                let mut reader = Reader::new(Peer::connect(&self.target.address)?, inbox)?;
+                let began = Instant::now();
+                for (stream, sequences) in part.names.streams.iter().zip(part.sequences) {
+                    let mut go_on = |messages: u64| {
+                        let share = messages as f64 / acked as f64;
+                        watch.progress(&Progress::of(Phase::Verify, began.elapsed(), share));
+                        !watch.wants_stop()
+                    };
+                    whole = whole
+                        && verifier.read_stream(&mut self.api, &mut reader, stream, sequences, &mut go_on)?;
+                }
             }
+            messages += verifier.messages;
+            mismatches += verifier.mismatches;
+            first = first.or(verifier.first);
         }
-        let messages = totals.checked + verifier.messages;
-        let mismatches = totals.mismatches + verifier.mismatches;
-        let first = totals.first_mismatch.take().or(verifier.first).unwrap_or_default();
+        let first = first.unwrap_or_default();
         Ok(match mismatches {
             0 if whole => Verification::Passed { messages },
             0 => Verification::NotDone,
             _ => Verification::Failed { messages, mismatches, first },
         })
+    }
+}
+
+/// Acked messages that are compared with what was sent.
+struct ReadBack<'a> {
+    content: &'a Content,
+    names: &'a Names,
+    /// By stream.
+    sequences: &'a [Sequences],
+}
+
+impl<'a> ReadBack<'a> {
+    fn new(content: &'a Content, names: &'a Names, totals: &'a Totals) -> ReadBack<'a> {
+        ReadBack { content, names, sequences: &totals.sequences }
     }
 }
 

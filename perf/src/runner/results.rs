@@ -1,5 +1,6 @@
 //! From counts to figures.
 
+use super::background::Beside;
 use super::marks::Marks;
 use crate::load::{Observer, Plan, Totals, Window};
 use crate::measured::{Measured, Second, ServerFacts, Validity, Verification};
@@ -112,20 +113,28 @@ fn second(window: &Window) -> Second {
     }
 }
 
+/// What a load left behind.
+pub struct Found<'a> {
+    pub workload: &'a Workload,
+    pub totals: Totals,
+    /// Of the background, if there was one.
+    pub beside: Option<Beside>,
+    pub marks: Marks,
+    pub series: Vec<Second>,
+    pub verification: Verification,
+    pub interrupted: bool,
+    pub server: ServerFacts,
+}
+
 /// Everything together.
-pub fn measured(
-    workload: &Workload,
-    totals: Totals,
-    marks: Marks,
-    series: Vec<Second>,
-    verification: Verification,
-    interrupted: bool,
-    server: ServerFacts,
-) -> Measured {
+pub fn measured(found: Found<'_>) -> Measured {
+    let Found { workload, totals, beside, marks, series, verification, interrupted, server } = found;
     let usage = marks.usage();
+    let background = beside.and_then(|beside| beside.measured(workload));
     let elapsed = Duration::from_nanos(totals.end.saturating_sub(totals.start));
     let rate = totals.operations as f64 / elapsed.as_secs_f64().max(1e-9);
     let validity = validity(workload, &totals);
+    let all_operations = rate + background.as_ref().map_or(0.0, |background| background.rate);
     Measured {
         title: workload.to_string(),
         kind: workload.kind,
@@ -143,12 +152,13 @@ pub fn measured(
         verification,
         interrupted,
         server,
+        background,
         device: usage.device,
         server_cores: usage.server_cores,
         server_cpu_ns_per_operation: usage
             .server_cores
-            .filter(|_| rate > 0.0)
-            .map(|cores| cores * 1e9 / rate),
+            .filter(|_| all_operations > 0.0)
+            .map(|cores| cores * 1e9 / all_operations),
         own_cores: usage.own_cores,
         network: usage.network,
     }

@@ -2,8 +2,8 @@
 //! default; what the kind of load does not have is refused by name.
 
 use super::{
-    AckKind, Arrivals, Distribution, Kind, Length, Pace, Payload, Pull, Storage, Streams, Subjects, Workload,
-    schedule_file,
+    AckKind, Arrivals, Background, Distribution, Kind, Length, Pace, Payload, Pull, Storage, Streams,
+    Subjects, Workload, schedule_file,
 };
 use crate::failure::Failure;
 use crate::units;
@@ -91,6 +91,13 @@ pub struct Flags {
     /// Closed loop: operations of one connection that are under way at once [default: 4096; request: 1]
     #[arg(long, value_name = "N", conflicts_with = "rate")]
     pub in_flight: Option<u32>,
+    /// Connections that publish to streams beside the measured ones, closed loop: publish: to the same streams, else to some of
+    /// their own; they count apart [default: 0]
+    #[arg(long, value_name = "N")]
+    pub background: Option<u32>,
+    /// Operations of a background connection that are under way at once [default: 4096]
+    #[arg(long, value_name = "N", requires = "background")]
+    pub background_in_flight: Option<u32>,
     /// Open loop: operations per second in all; latency counts from the intended times
     #[arg(long, value_name = "PER_SECOND")]
     pub rate: Option<f64>,
@@ -150,7 +157,7 @@ impl TryFrom<Flags> for Workload {
         let kind =
             flags.kind.ok_or_else(|| bad("kind is missing: publish, consume, pubsub, request or mixed"))?;
         refuse_foreign(&flags, kind)?;
-        let pace = pace(&flags, kind)?;
+        let (pace, background) = (pace(&flags, kind)?, background(&flags)?);
         let payload = flags.size.unwrap_or(Payload::Fixed(128));
         let stamped = matches!(kind, Kind::PubSub | Kind::Request | Kind::Mixed);
         if stamped && payload.min() < STAMP_LEN {
@@ -184,6 +191,9 @@ impl TryFrom<Flags> for Workload {
             None if kind == Kind::Consume && flags.duration.is_none() => Length::All,
             None => Length::Time(seconds("duration", flags.duration, 10.0)?),
         };
+        if background.is_some() && !matches!(length, Length::Time(_)) {
+            return Err(bad("background: it lasts as long as the load, which needs a duration"));
+        }
         let warm_up = match length {
             Length::Time(_) => seconds("warmup", flags.warmup, 1.0)?,
             Length::Count(_) | Length::All => Duration::ZERO,
@@ -224,6 +234,7 @@ impl TryFrom<Flags> for Workload {
             subscribers,
             queue_groups,
             pace,
+            background,
             length,
             warm_up,
             cores: flags.cores.unwrap_or_default(),
@@ -266,6 +277,15 @@ fn pace(flags: &Flags, kind: Kind) -> Result<Pace, Failure> {
         Some(ArrivalsName::Constant) | None => Arrivals::Constant,
     };
     Ok(Pace::Open { rate: rate_within(rate)?, arrivals })
+}
+
+fn background(flags: &Flags) -> Result<Option<Background>, Failure> {
+    let connections = within("background", flags.background, 0, 0..=10_000)?;
+    if connections == 0 && flags.background_in_flight.is_some() {
+        return Err(bad("background_in_flight: there is no background"));
+    }
+    let in_flight = within("background_in_flight", flags.background_in_flight, 4096, 1..=1_000_000)?;
+    Ok((connections > 0).then_some(Background { connections, in_flight }))
 }
 
 fn burst(text: Option<&str>) -> Result<Duration, Failure> {

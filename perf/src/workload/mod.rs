@@ -38,6 +38,8 @@ pub struct Workload {
     /// Of `pubsub`: queue groups that the subscribers are spread over; 0: each is on its own.
     pub queue_groups: u32,
     pub pace: Pace,
+    /// What publishes beside the measured operations; None: they are alone.
+    pub background: Option<Background>,
     pub length: Length,
     /// Load before the measured part; none where a count is given.
     pub warm_up: Duration,
@@ -155,6 +157,14 @@ pub enum Arrivals {
     Schedule(Vec<Step>),
 }
 
+/// Connections that publish to streams, closed loop. They are no part of rate and latency and have figures of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Background {
+    pub connections: u32,
+    /// Of each connection.
+    pub in_flight: u32,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Length {
@@ -176,12 +186,36 @@ impl Workload {
         Workload { pace: Pace::Open { rate, arrivals }, ..self.clone() }
     }
 
+    /// The background as a load of its own: to the streams of this one if it publishes to some and nothing else, so that both
+    /// meet there; else to as many that nobody else has.
+    pub fn background(&self) -> Option<Workload> {
+        let Background { connections, in_flight } = self.background?;
+        let mut cores = self.cores.clone();
+        // Its thread follows those of the measured operations.
+        cores.rotate_left(self.threads as usize % self.cores.len().max(1));
+        Some(Workload {
+            kind: Kind::Publish,
+            connections,
+            threads: 1,
+            streams: Streams { existing: None, ..self.streams.clone() },
+            pace: Pace::Closed { in_flight },
+            background: None,
+            cores,
+            ..self.clone()
+        })
+    }
+
+    /// Background and measured operations meet in the same streams.
+    pub fn shares_streams(&self) -> bool {
+        self.kind == Kind::Publish
+    }
+
     /// From a TOML table's text. Errors: BadOptions with the place and the name of what is wrong.
     pub fn from_toml(text: &str) -> Result<Workload, Failure> {
         toml::from_str(text).map_err(|error| Failure::BadOptions(error.to_string()))
     }
 
-    /// Whether it needs streams.
+    /// Whether the measured operations need streams.
     pub fn uses_streams(&self) -> bool {
         matches!(self.kind, Kind::Publish | Kind::Consume | Kind::Mixed)
     }
@@ -256,6 +290,10 @@ impl std::fmt::Display for Workload {
         }
         if self.message_ids {
             write!(f, ", with message ids")?;
+        }
+        if let Some(Background { connections, in_flight }) = self.background {
+            let connections = units::count(connections, "connection");
+            write!(f, "; in the background {connections} × {in_flight} in flight")?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The judge before a server whose faults are known: it measures what is there, and finds what is wrong.
 #![forbid(unsafe_code)]
 
+mod background;
 mod fake;
 mod faults;
 mod stall;
