@@ -79,6 +79,12 @@ impl Provenance {
         )
     }
 
+    /// How long the device's own sync takes; None where it could not be timed.
+    pub fn sync_sentence(&self) -> Option<String> {
+        let storage = self.storage.as_ref()?;
+        Some(format!("{} here, without load: {}.", storage.sync_name(), storage.sync_text()?))
+    }
+
     pub fn section(&self) -> Section {
         let mut table = Table::new(["Fact", "Value"]);
         let mut row = |name: &str, value: String| table.row([name.into(), value]);

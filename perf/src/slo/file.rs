@@ -1,6 +1,9 @@
-//! An SLO file: `[workload]` with the flags of the load, `[objectives]`, and `[knee]` with the bounds of a search.
+//! An SLO file: `[workload]` with the flags of the load, `[objectives]`, `[knee]` with the bounds of a search, and `[then]` for
+//! the run after it.
 
+use super::limit::SyncTime;
 use super::objective::{Goal, Objective, Percentile, Windows};
+use super::then::Then;
 use crate::failure::Failure;
 use crate::toml_file::Text;
 use crate::units;
@@ -18,6 +21,8 @@ pub struct SloFile {
     /// At least one. Without one about errors, none are allowed.
     pub objectives: Vec<Objective>,
     pub knee: Knee,
+    /// What follows a search.
+    pub then: Option<Then>,
 }
 
 /// Bounds of a search; flags come first.
@@ -48,6 +53,14 @@ struct Written {
     objectives: Spanned<WrittenObjectives>,
     #[serde(default)]
     knee: Knee,
+    then: Option<WrittenThen>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenThen {
+    at: Spanned<String>,
+    objectives: Spanned<WrittenObjectives>,
 }
 
 #[derive(Deserialize)]
@@ -84,21 +97,39 @@ enum Scalar {
 /// Longest window. Seconds.
 const WINDOW_MAX: f64 = 3600.0;
 
-/// Errors: BadFile with file, line, column and a sentence.
-pub fn parse(text: &Text) -> Result<SloFile, Failure> {
-    let Written { workload, objectives, knee } = text.parse::<Written>()?;
-    let place = objectives.span();
-    let objectives = objectives.into_inner().checked(text, &workload)?;
-    if objectives.is_empty() {
-        return Err(
-            text.wrong(place, "there is no objective: rate, p50, p90, p99, p99_9, p99_99, max or errors")
-        );
-    }
-    Ok(SloFile { workload, objectives, knee })
+/// `sync` is asked if a limit is in syncs. Errors: BadFile with file, line, column and a sentence.
+pub fn parse(text: &Text, sync: &SyncTime<'_>) -> Result<SloFile, Failure> {
+    let Written { workload, objectives, knee, then } = text.parse::<Written>()?;
+    let some = |objectives: Spanned<WrittenObjectives>| {
+        let place = objectives.span();
+        let objectives = objectives.into_inner().checked(text, &workload, sync)?;
+        match objectives.is_empty() {
+            true => {
+                Err(text
+                    .wrong(place, "there is no objective: rate, p50, p90, p99, p99_9, p99_99, max or errors"))
+            }
+            false => Ok(objectives),
+        }
+    };
+    let objectives = some(objectives)?;
+    let checked = |WrittenThen { at, objectives }: WrittenThen| {
+        let share = units::share(at.get_ref()).map_err(|what| text.wrong(at.span(), &what))?;
+        match share > 0.0 {
+            true => Ok(Then { share, objectives: some(objectives)? }),
+            false => Err(text.wrong(at.span(), "a share of the knee is above 0")),
+        }
+    };
+    let then = then.map(checked).transpose()?;
+    Ok(SloFile { workload, objectives, knee, then })
 }
 
 impl WrittenObjectives {
-    fn checked(self, text: &Text, workload: &Workload) -> Result<Vec<Objective>, Failure> {
+    fn checked(
+        self,
+        text: &Text,
+        workload: &Workload,
+        sync: &SyncTime<'_>,
+    ) -> Result<Vec<Objective>, Failure> {
         let seconds = match &self.window {
             Some(window) => {
                 whole_seconds(window.get_ref()).map_err(|what| text.wrong(window.span(), &what))?
@@ -131,7 +162,7 @@ impl WrittenObjectives {
             (self.max, Percentile::Max),
         ];
         for (limit, percentile) in percentiles {
-            add(limit, &|limit| latency(limit, percentile))?;
+            add(limit, &|limit| latency(limit, percentile, sync))?;
         }
         let some = !objectives.is_empty() || self.errors.is_some();
         let mut add_errors = |goal, windows| objectives.push(Objective { goal, windows });
@@ -166,9 +197,9 @@ fn rate(limit: &Scalar, workload: &Workload) -> Result<Goal, String> {
     }
 }
 
-fn latency(limit: &Scalar, percentile: Percentile) -> Result<Goal, String> {
+fn latency(limit: &Scalar, percentile: Percentile, sync: &SyncTime<'_>) -> Result<Goal, String> {
     match limit {
-        Scalar::Text(text) => units::duration(text).map(|limit| Goal::Latency(percentile, limit)),
+        Scalar::Text(text) => super::limit::limit(text, sync).map(|limit| Goal::Latency(percentile, limit)),
         Scalar::Number(number) => Err(format!("{number} has no unit: write it as \"{number}ms\"")),
     }
 }

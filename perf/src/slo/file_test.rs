@@ -4,7 +4,7 @@ const WORKLOAD: &str = "[workload]\nkind = \"publish\"\nrate = 5000\n";
 
 fn read(objectives: &str) -> Result<SloFile, String> {
     let text = Text::new("x.toml", format!("{WORKLOAD}{objectives}"));
-    parse(&text).map_err(|failure| {
+    parse(&text, &|| None).map_err(|failure| {
         assert_eq!(failure.exit_code(), 14, "{failure}");
         failure.to_string()
     })
@@ -55,6 +55,16 @@ fn what_is_wrong_is_named_with_its_line() {
         ("[objectives]\nwindow = \"1s\"\n", "there is no objective"),
         ("[objective]\nrate = 5\n", "x.toml:4:2: unknown field `objective`"),
         ("", "missing field `objectives`"),
+        ("[objectives]\np99 = \"2 syncs\"\n", "x.toml:5:7: the device cannot be timed"),
+        (
+            "[objectives]\nrate = 5\n[then]\nat = \"0%\"\nobjectives.rate = 5\n",
+            "x.toml:7:6: a share of the knee",
+        ),
+        (
+            "[objectives]\nrate = 5\n[then]\nat = \"5%\"\nobjectives = {}\n",
+            "x.toml:8:14: there is no objective",
+        ),
+        ("[objectives]\nrate = 5\n[then]\nat = \"5%\"\n", "missing field `objectives`"),
         ("[objectives]\nrate = 5\n[knee]\nruns = 3\n", "x.toml:7:1: unknown field `runs`"),
     ];
     for (objectives, expected) in cases {
@@ -72,17 +82,19 @@ fn a_percentile_with_a_bare_point_is_explained() {
 #[test]
 fn a_workload_that_cannot_be_run_is_named_with_its_line() {
     let text = Text::new("x.toml", "[objectives]\nrate = 5\n\n[workload]\nkind = \"publish\"\nrate = -1\n");
-    let sentence = parse(&text).unwrap_err().to_string();
+    let sentence = parse(&text, &|| None).unwrap_err().to_string();
     assert!(sentence.starts_with("x.toml:") && sentence.contains("rate"), "{sentence}");
     let text = Text::new("x.toml", "[objectives]\nrate = 5\n\n[workload]\nkind = \"publish\"\nraet = 1\n");
-    let sentence = parse(&text).unwrap_err().to_string();
+    let sentence = parse(&text, &|| None).unwrap_err().to_string();
     assert!(sentence.starts_with("x.toml:6:1: unknown field `raet`"), "{sentence}");
 }
 
 #[test]
 fn a_share_of_the_offered_rate_needs_an_open_loop() {
     let text = Text::new("x.toml", "[workload]\nkind = \"publish\"\n[objectives]\nrate = \"99%\"\n");
-    assert!(parse(&text).unwrap_err().to_string().contains("x.toml:4:8: a share of the offered rate"));
+    assert!(
+        parse(&text, &|| None).unwrap_err().to_string().contains("x.toml:4:8: a share of the offered rate")
+    );
 }
 
 #[test]
@@ -92,7 +104,7 @@ fn a_share_of_the_offered_rate_needs_one_rate() {
     let workload = format!("[workload]\nkind = \"publish\"\nschedule = {path:?}\n");
     let sentence = |objective: &str| {
         let text = Text::new("x.toml", format!("{workload}[objectives]\n{objective}\n"));
-        parse(&text).map(|_| ()).map_err(|failure| failure.to_string())
+        parse(&text, &|| None).map(|_| ()).map_err(|failure| failure.to_string())
     };
     let refusal = sentence("rate = \"99%\"").unwrap_err();
     assert!(refusal.contains("x.toml:5:8: a share of the offered rate needs one rate"), "{refusal}");
@@ -115,7 +127,8 @@ fn every_example_that_is_shipped_can_be_read() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("slo");
     let mut count = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
-        let file = parse(&Text::read(&entry.unwrap().path()).unwrap()).unwrap();
+        let file = parse(&Text::read(&entry.unwrap().path()).unwrap(), &|| Some(Duration::from_micros(100)))
+            .unwrap();
         file.knee.bounds(&file.workload).unwrap();
         count += 1;
     }

@@ -2,6 +2,7 @@
 
 use super::objective::{Goal, Objective};
 use super::search::{Bounds, End, Outcome, Search};
+use super::then::After;
 use super::verdict::Verdict;
 use super::{Runner, SloFile};
 use crate::failure::Failure;
@@ -21,6 +22,8 @@ pub struct KneeResult {
     /// In the order of the runs.
     pub curve: Vec<CurvePoint>,
     pub objectives: Vec<Objective>,
+    /// The run after the search, if the file asks for one.
+    pub then: Option<After>,
     /// The run at the knee.
     #[serde(skip)]
     pub best: Option<Measured>,
@@ -49,7 +52,7 @@ pub struct CurvePoint {
 /// rates above it or at none.
 const CARRIED: f64 = 0.99;
 
-/// Searches. `elapsed` tells the time since the search began; `told` hears of each run's end.
+/// Searches, and then runs what the file asks for at a share of the knee. `elapsed` tells the time since the search began; `told` hears of each run's end.
 pub fn search(
     file: &SloFile,
     bounds: Bounds,
@@ -61,7 +64,7 @@ pub fn search(
     let mut search = Search::new(bounds);
     let mut curve = Vec::new();
     let mut best = None;
-    let (end, failure) = loop {
+    let (end, mut failure) = loop {
         let rate = match search.next(elapsed()) {
             Ok(rate) => rate,
             Err(end) => break (end, None),
@@ -96,7 +99,14 @@ pub fn search(
         search.record(rate, point.outcome);
         curve.push(point);
     };
-    KneeResult { knee: search.knee(), beyond: search.beyond(), end, curve, objectives, best, failure }
+    let mut then = None;
+    if let (Some(asked), Some(knee), None) = (&file.then, search.knee(), &failure) {
+        match asked.run(&file.workload, knee, run) {
+            Ok(after) => then = Some(after),
+            Err(error) => failure = Some(error),
+        }
+    }
+    KneeResult { knee: search.knee(), beyond: search.beyond(), end, curve, objectives, then, best, failure }
 }
 
 fn judged(rate: f64, objectives: &[Objective], workload: &Workload, measured: &Measured) -> CurvePoint {
@@ -137,13 +147,13 @@ fn objectives(stated: &[Objective]) -> Vec<Objective> {
 mod tests {
     use super::*;
     use crate::fixture::measured;
-    use crate::slo::parse;
+    use crate::slo::{Then, parse};
     use crate::toml_file::Text;
     use crate::workload::Pace;
 
     fn file() -> SloFile {
         let text = "[workload]\nkind = \"publish\"\nrate = 1000\n[objectives]\nrate = 500\np99 = \"20ms\"\n";
-        parse(&Text::new("x.toml", text)).unwrap()
+        parse(&Text::new("x.toml", text), &|| None).unwrap()
     }
 
     fn bounds(runs_max: u32) -> Bounds {
@@ -180,6 +190,25 @@ mod tests {
         let worst = result.curve.iter().max_by(|a, b| a.rate.total_cmp(&b.rate)).unwrap();
         assert_eq!(worst.outcome, Outcome::Fails);
         assert!(worst.why.contains("99 % of what is offered") && worst.why.contains("p99"), "{}", worst.why);
+    }
+
+    #[test]
+    fn a_share_of_the_knee_is_run_when_the_search_is_over() {
+        let objectives = Then { share: 0.5, objectives: file().objectives };
+        let file = SloFile { then: Some(objectives), ..file() };
+        let mut rates = Vec::new();
+        let mut run = |workload: &Workload| {
+            rates.push(rate_of(workload));
+            Ok(model(workload))
+        };
+        let result = search(&file, bounds(30), &mut run, &mut || Duration::ZERO, &mut |_| {});
+        let after = result.then.unwrap();
+        assert_eq!(Some(after.rate), result.knee.map(|knee| knee / 2.0));
+        assert_eq!((rates.last(), rates.len()), (Some(&after.rate), result.curve.len() + 1));
+        assert_eq!(after.judged.outcome(), Ok(true));
+        let mut lost = |_: &Workload| Err(Failure::Unreachable("it".into()));
+        let result = search(&file, bounds(30), &mut lost, &mut || Duration::ZERO, &mut |_| {});
+        assert!(result.then.is_none() && result.knee.is_none());
     }
 
     #[test]

@@ -4,15 +4,19 @@
 
 mod file;
 mod knee;
+mod limit;
 mod objective;
 mod search;
 pub mod show;
+mod then;
 mod verdict;
 
 pub use file::{Knee as KneeFlags, SloFile, parse};
 pub use knee::{CurvePoint, KneeResult, search};
+pub use limit::SyncTime;
 pub use objective::{Goal, Objective, Percentile, Windows};
 pub use search::{Bounds, End, Outcome};
+pub use then::{After, Then};
 pub use verdict::{Point, Tally, Verdict};
 
 use crate::failure::Failure;

@@ -2,7 +2,8 @@
 
 use super::knee::{CurvePoint, KneeResult};
 use super::search::{End, Outcome};
-use super::verdict::{Point, Verdict};
+use super::then::After;
+use super::verdict::Point;
 use super::{Judged, SloFile};
 use crate::document::{Document, Section, Table};
 use crate::failure::Failure;
@@ -12,6 +13,17 @@ use crate::{runs, units};
 
 /// The verdict on one run.
 pub fn verdict(name: &str, file: &SloFile, judged: &Judged) -> Document {
+    let measured = &judged.measured;
+    let sentence = judgement(judged);
+    let good = sentence.starts_with("PASS");
+    Document {
+        title: format!("{name}: {}", file.workload),
+        verdict: Some((sentence, good)),
+        sections: vec![objectives("Objectives", judged), runs::section("The run", measured)],
+    }
+}
+
+fn judgement(judged: &Judged) -> String {
     let Judged { verdict, measured } = judged;
     let missed: Vec<String> = verdict
         .points
@@ -20,25 +32,18 @@ pub fn verdict(name: &str, file: &SloFile, judged: &Judged) -> Document {
         .map(|point| point.objective.goal.to_string())
         .collect();
     let count = verdict.points.len();
-    let sentence = match (&measured.validity, missed.is_empty()) {
+    match (&measured.validity, missed.is_empty()) {
         (Validity::Invalid(why), _) => format!("INVALID: {why}"),
         _ if measured.interrupted => "INTERRUPTED: no verdict on a part of a run".into(),
         (_, true) => format!("PASS: all {count} objectives hold"),
         (_, false) => format!("FAIL: {} of {count} objectives missed: {}", missed.len(), missed.join(", ")),
-    };
-    let good = sentence.starts_with("PASS");
-    Document {
-        title: format!("{name}: {}", file.workload),
-        verdict: Some((sentence, good)),
-        sections: vec![
-            objectives(verdict, measured.validity == Validity::Valid),
-            runs::section("The run", measured),
-        ],
     }
 }
 
-/// Without `counts` what was reached says nothing.
-fn objectives(verdict: &Verdict, counts: bool) -> Section {
+fn objectives(heading: &str, judged: &Judged) -> Section {
+    let Judged { verdict, measured } = judged;
+    // What an invalid run reached says nothing.
+    let counts = measured.validity == Validity::Valid;
     let mut table = Table::new(["Objective", "Measured", "Windows", "Verdict"]);
     for point in &verdict.points {
         let verdict = match (counts, point.holds) {
@@ -48,7 +53,7 @@ fn objectives(verdict: &Verdict, counts: bool) -> Section {
         };
         table.row([point.objective.goal.to_string(), point.measured_text(), windows(point), verdict.into()]);
     }
-    Section { table: Some(table), ..Section::new("Objectives") }
+    Section { table: Some(table), ..Section::new(heading) }
 }
 
 fn windows(point: &Point) -> String {
@@ -88,14 +93,30 @@ pub fn knee(name: &str, file: &SloFile, result: &KneeResult) -> Document {
         ..Section::new("Rates")
     };
     let best = result.best.as_ref().map(|measured| runs::section("The run at the knee", measured));
+    let then = result.then.iter().flat_map(|after| {
+        let place = place(after);
+        let run = runs::section(&format!("The run at {place}"), &after.judged.measured);
+        [objectives(&format!("Objectives at {place}"), &after.judged), run]
+    });
     Document {
         title: format!(
             "{name}: knee: {}",
             result.knee.map_or(file.workload.clone(), |rate| file.workload.at_rate(rate))
         ),
-        verdict: Some((sentence(result), result.knee.is_some() && result.failure.is_none())),
-        sections: std::iter::once(curve).chain(best).collect(),
+        verdict: Some((sentence(result), is_good(result))),
+        sections: std::iter::once(curve).chain(then).chain(best).collect(),
     }
+}
+
+fn place(after: &After) -> String {
+    let (share, rate) = (units::number(after.share * 100.0), units::number(after.rate.round()));
+    format!("{share} % of the knee ({rate}/s)")
+}
+
+/// The knee was found, and what follows it went well.
+fn is_good(result: &KneeResult) -> bool {
+    let then = result.then.as_ref().is_none_or(|after| after.judged.outcome() == Ok(true));
+    result.knee.is_some() && result.failure.is_none() && then
 }
 
 fn sentence(result: &KneeResult) -> String {
@@ -121,7 +142,11 @@ fn sentence(result: &KneeResult) -> String {
         (None, Some((beyond, _))) => format!("No knee: the objectives do not even hold at {}", rate(beyond)),
         (None, None) => "No knee: no run was finished".into(),
     };
-    found + &ended
+    let then = result
+        .then
+        .as_ref()
+        .map_or(String::new(), |after| format!(". At {}: {}", place(after), judgement(&after.judged)));
+    found + &ended + &then
 }
 
 /// As it stands in a table.
@@ -181,7 +206,7 @@ mod tests {
         let text = format!(
             "[workload]\nkind = \"publish\"\nrate = 1000\n[objectives]\nin = \"2 of 3\"\np99 = \"{p99}\"\n"
         );
-        parse(&Text::new("x.toml", text)).unwrap()
+        parse(&Text::new("x.toml", text), &|| None).unwrap()
     }
 
     #[test]

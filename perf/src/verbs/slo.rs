@@ -10,8 +10,9 @@ use crate::terminal::Terminal;
 use crate::toml_file::Text;
 use crate::{runner, units};
 use hdrhistogram::Histogram;
+use std::cell::LazyCell;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub struct Slo {
@@ -31,28 +32,31 @@ pub struct Slo {
 impl Slo {
     /// Whether the objectives hold, or hold at any rate. Errors: there is no verdict.
     pub fn run(self) -> Result<bool, Failure> {
-        let file = slo::parse(&Text::read(&self.file)?)?;
+        // The device is timed once, before the load: either because a limit is in syncs, or to stand beside the figures.
+        let provenance = LazyCell::new(|| Provenance::gather(Some(&self.target.data_dir)));
+        let sync = || Some(Duration::from_nanos(provenance.storage.as_ref()?.sync_p99_ns?));
+        let file = slo::parse(&Text::read(&self.file)?, &sync)?;
         self.output.check()?;
         if !self.knee && self.bounds != KneeFlags::default() {
             return Err(Failure::BadOptions("the bounds of a search belong to --knee".into()));
         }
         match self.knee {
-            true => self.search(&file),
-            false => self.judge(&file),
+            true => self.search(&file, &provenance),
+            false => self.judge(&file, &provenance),
         }
     }
 
-    fn judge(&self, file: &SloFile) -> Result<bool, Failure> {
+    fn judge(&self, file: &SloFile, provenance: &Provenance) -> Result<bool, Failure> {
         let mut terminal = Terminal::new()?;
         let outcome = runner::run(&self.target.target(), &file.workload, &mut terminal);
         terminal.clear();
         let judged = slo::judge(file, outcome?);
         let document = slo::show::verdict(&self.name(), file, &judged);
-        self.write(&document, super::json_of(&judged)?, Some(&judged.measured.latency))?;
+        self.write(file, document, super::json_of(&judged)?, Some(&judged.measured.latency), provenance)?;
         judged.outcome()
     }
 
-    fn search(&self, file: &SloFile) -> Result<bool, Failure> {
+    fn search(&self, file: &SloFile, provenance: &Provenance) -> Result<bool, Failure> {
         let bounds = self.bounds.clone().or(file.knee.clone()).bounds(&file.workload)?;
         let mut terminal = Terminal::new()?;
         let target = self.target.target();
@@ -70,10 +74,11 @@ impl Slo {
         let result = slo::search(file, bounds, &mut run, &mut || begin.elapsed(), &mut told);
         let document = slo::show::knee(&self.name(), file, &result);
         let latency = result.best.as_ref().map(|measured| &measured.latency);
-        self.write(&document, super::json_of(&result)?, latency)?;
-        match result.failure {
-            Some(failure) => Err(failure),
-            None => Ok(result.knee.is_some()),
+        self.write(file, document, super::json_of(&result)?, latency, provenance)?;
+        match (result.failure, result.then) {
+            (Some(failure), _) => Err(failure),
+            (None, Some(after)) => after.judged.outcome(),
+            (None, None) => Ok(result.knee.is_some()),
         }
     }
 
@@ -83,18 +88,28 @@ impl Slo {
 
     fn write(
         &self,
-        document: &Document,
+        file: &SloFile,
+        mut document: Document,
         json: serde_json::Value,
         latency: Option<&Histogram<u64>>,
+        provenance: &Provenance,
     ) -> Result<(), Failure> {
+        if let Some(first) = document.sections.first_mut().filter(|_| file.workload.uses_streams()) {
+            first.notes.extend(provenance.sync_sentence());
+        }
         self.output.show(&document.text());
         if !self.output.wants_anything() {
             return Ok(());
         }
         let kind = if self.knee { "knee" } else { "slo" };
         let histograms = latency.map(|latency| ("latency".to_owned(), latency)).into_iter().collect();
-        let artifact =
-            Artifact { name: format!("{kind}-{}", self.name()), document, brief: 1, json, histograms };
-        self.output.write(&artifact, &Provenance::gather(Some(&self.target.data_dir)))
+        let artifact = Artifact {
+            name: format!("{kind}-{}", self.name()),
+            document: &document,
+            brief: 1,
+            json,
+            histograms,
+        };
+        self.output.write(&artifact, provenance)
     }
 }
