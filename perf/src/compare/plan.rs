@@ -1,5 +1,6 @@
 //! What is compared: servers, loads, rounds; from a TOML file or from flags.
 
+use super::against::Against;
 use crate::address::Address;
 use crate::failure::Failure;
 use crate::launch::Recipe;
@@ -17,6 +18,8 @@ pub struct Plan {
     /// The first is what the others are held against.
     pub servers: Vec<Server>,
     pub loads: Vec<Load>,
+    /// Loads that are held against others on the same server.
+    pub against: Vec<Against>,
     pub rounds: u32,
     /// Cores that other processes may use during a run; above it the run is repeated.
     pub disturbance_max: f64,
@@ -61,6 +64,11 @@ struct Written {
     disturbance_max: Option<f64>,
     server: Vec<Spanned<WrittenServer>>,
     workload: BTreeMap<String, Spanned<Workload>>,
+    /// A load, and what it is held against on the same server; and the same of a load's background.
+    #[serde(default)]
+    against: BTreeMap<String, String>,
+    #[serde(default)]
+    background_against: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -106,11 +114,16 @@ pub fn parse(text: &Text) -> Result<Plan, Failure> {
         title: written.title.unwrap_or_else(|| "Comparison".into()),
         servers,
         loads: loads.into_iter().map(load).collect(),
+        against: against(written.against, false).chain(against(written.background_against, true)).collect(),
         rounds: written.rounds.unwrap_or(ROUNDS),
         disturbance_max: written.disturbance_max.unwrap_or(DISTURBANCE_MAX),
     };
     plan.check().map_err(|what| text.wrong(0..0, &what))?;
     Ok(plan)
+}
+
+fn against(written: BTreeMap<String, String>, background: bool) -> impl Iterator<Item = Against> {
+    written.into_iter().map(move |(load, other)| Against { load, other, background })
 }
 
 impl WrittenServer {
@@ -172,6 +185,16 @@ impl Plan {
         if let Some(name) = self.servers.iter().flat_map(|server| &server.skip).find(|name| !known(name)) {
             return Err(format!("skip: there is no load {name}"));
         }
+        for Against { load, other, background } in &self.against {
+            let key = if *background { "background_against" } else { "against" };
+            if let Some(name) = [load, other].into_iter().find(|name| !known(name)) {
+                return Err(format!("{key}: there is no load {name}"));
+            }
+            let with = |known: &Load| known.name == *load && known.workload.background.is_some();
+            if *background && !self.loads.iter().any(with) {
+                return Err(format!("{key}: {load} has no background"));
+            }
+        }
         let names: Vec<&str> = self.servers.iter().map(|server| server.name.as_str()).collect();
         match names.iter().enumerate().find(|(n, name)| names[..*n].contains(name)) {
             Some((_, name)) => Err(format!("two servers have the name {name}")),
@@ -189,6 +212,7 @@ impl Plan {
             )));
         }
         self.loads.retain(|load| names.contains(&load.name));
+        self.against.retain(|against| names.contains(&against.load) && names.contains(&against.other));
         for server in &mut self.servers {
             server.skip.retain(|name| names.contains(name));
         }

@@ -11,13 +11,13 @@ use crate::{runs, units};
 use hdrhistogram::Histogram;
 
 /// A figure of a run, nanoseconds or a rate; None where it is not known.
-type Figure = fn(&Measured) -> Option<f64>;
+pub(super) type Figure = fn(&Measured) -> Option<f64>;
 
 const RATE: Figure = |measured| Some(measured.rate());
 const P50: Figure = |measured| latency(measured, 0.5);
 const P99: Figure = |measured| latency(measured, 0.99);
 const P999: Figure = |measured| latency(measured, 0.999);
-const CPU: Figure = |measured| measured.server_cpu_ns_per_operation;
+pub(super) const CPU: Figure = |measured| measured.server_cpu_ns_per_operation;
 const FLUSHES: Figure = |measured| measured.device.as_ref().map(|device| device.flushes_per_second);
 
 const BACKGROUND: Figure = |measured| measured.background.as_ref().map(|background| background.rate);
@@ -27,6 +27,7 @@ const NONE: &str = "–";
 
 pub fn document(plan: &Plan, rounds: &Rounds) -> Document {
     let mut sections = vec![overview(plan, rounds), ratios(plan, rounds)];
+    sections.extend(super::against::section(plan, rounds));
     sections.extend(rounds.loads.iter().map(|load| section(plan, load)));
     let verdict =
         rounds.interrupted.then(|| ("Interrupted: these are the rounds until then.".to_owned(), false));
@@ -256,7 +257,7 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
 }
 
 /// What an ack of a server promises: told by the plan, or by the server itself in its first run.
-fn acks(plan: &Plan, load: &LoadRuns, server: usize) -> String {
+pub(super) fn acks(plan: &Plan, load: &LoadRuns, server: usize) -> String {
     if !load.workload.uses_streams() {
         return "none: core NATS".into();
     }
@@ -267,7 +268,12 @@ fn acks(plan: &Plan, load: &LoadRuns, server: usize) -> String {
 }
 
 fn latency(measured: &Measured, share: f64) -> Option<f64> {
-    (!measured.latency.is_empty()).then(|| measured.latency.value_at_quantile(share) as f64)
+    quantile(&measured.latency, share)
+}
+
+/// Nanoseconds; None: nothing ended.
+pub(super) fn quantile(latency: &Histogram<u64>, share: f64) -> Option<f64> {
+    (!latency.is_empty()).then(|| latency.value_at_quantile(share) as f64)
 }
 
 fn spread(side: &ServerRuns, figure: Figure) -> Option<Spread> {
@@ -279,7 +285,7 @@ fn ratio(first: &ServerRuns, other: &ServerRuns, figure: Figure) -> Option<Ratio
     Ratio::of(&first.values(figure), &other.values(figure))
 }
 
-fn ratio_text(ratio: Option<Ratio>) -> String {
+pub(super) fn ratio_text(ratio: Option<Ratio>) -> String {
     let text = |ratio: Ratio| {
         let (low, high) = (units::factor(ratio.low), units::factor(ratio.high));
         match low == high {

@@ -155,6 +155,7 @@ impl Compare {
                 server(&self.b_name, b, &self.b_durability)?,
             ],
             loads: vec![compare::Load { name: "load".into(), workload }],
+            against: Vec::new(),
             rounds: ROUNDS,
             disturbance_max: DISTURBANCE_MAX,
         })
