@@ -78,6 +78,22 @@ pub fn run(plan: &Plan, bench: &mut Bench<'_>, told: &mut dyn FnMut(&str)) -> Ro
     rounds
 }
 
+impl Rounds {
+    /// Why a server has no figures for a load, the first time that this is so. What a server was spared is missing rightly.
+    pub fn failure(&self) -> Option<Failure> {
+        let mut sides = self.loads.iter().flat_map(|load| load.servers.iter().map(move |side| (load, side)));
+        sides.find_map(|(load, side)| {
+            let invalid = side.runs.iter().flatten().find_map(|run| match &run.measured.validity {
+                Validity::Invalid(why) => Some(why),
+                Validity::Valid => None,
+            });
+            let none_valid = invalid.filter(|_| side.valid().next().is_none());
+            let without_figures = none_valid.map(|why| Failure::InvalidRun(format!("{}: {why}", load.name)));
+            side.failure.clone().or(without_figures)
+        })
+    }
+}
+
 impl ServerRuns {
     /// Tries until nothing disturbs, or for the last time.
     fn attempt(

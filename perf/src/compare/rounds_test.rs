@@ -65,6 +65,16 @@ fn an_invalid_run_has_no_value() {
     let rounds = run(&plan(), &mut bench, &mut |_| {});
     assert!(rates(&rounds.loads[0].servers[1]).iter().all(|rate| rate.is_nan()));
     assert_eq!(rounds.loads[0].servers[1].valid().count(), 0);
+    assert_eq!(
+        rounds.failure(),
+        Some(Failure::InvalidRun("x: late".into())),
+        "a table of dashes is no success"
+    );
+    assert_eq!(
+        rounds.failure(),
+        Some(Failure::InvalidRun("x: late".into())),
+        "a table of dashes is no success"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `compare`: a file, or two servers and a load as flags.
 
-use crate::compare::{self, DISTURBANCE_MAX, Origin, Plan, ROUNDS, Server, ServerRuns};
+use crate::compare::{self, DISTURBANCE_MAX, Origin, Plan, ROUNDS, Server};
 use crate::failure::Failure;
 use crate::launch::Recipe;
 use crate::measured::Measured;
@@ -106,9 +106,7 @@ impl Compare {
             histograms,
         };
         self.output.write(&artifact, &provenance)?;
-        let mut sides = rounds.loads.iter().flat_map(|load| &load.servers);
-        let failure = sides.find_map(|side: &ServerRuns| side.failure.clone());
-        failure.map_or(Ok(true), Err)
+        rounds.failure().map_or(Ok(true), Err)
     }
 
     fn plan(&self) -> Result<Plan, Failure> {
