@@ -1,6 +1,7 @@
 //! `publish`, `consume`, `pubsub`, `request`, `mixed`: one run.
 
 use super::TargetFlags;
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::output::{self, Artifact};
 use crate::provenance::Provenance;
@@ -30,7 +31,10 @@ impl Load {
         let measured = outcome?;
         self.output.show(&Summary(&measured).to_string());
         if self.output.wants_anything() {
-            let document = super::document_of(&measured.title, runs::section("The run", &measured));
+            // What stands against a run is to be seen before its figures.
+            let verdict = measured.verdict().err().map(|failure| (failure.to_string(), false));
+            let section = runs::section("The run", &measured);
+            let document = Document { title: measured.title.clone(), verdict, sections: vec![section] };
             let name = measured.title.split(':').next().unwrap_or("run").to_owned();
             let json = super::json_of(&measured)?;
             let histograms = vec![("latency".to_owned(), &measured.latency)];

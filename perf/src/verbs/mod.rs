@@ -7,7 +7,6 @@ pub mod load;
 pub mod slo;
 
 use crate::address::Address;
-use crate::document::Document;
 use crate::failure::Failure;
 use crate::runner::Target;
 use std::path::PathBuf;
@@ -52,8 +51,4 @@ pub fn exit_code(outcome: Result<bool, Failure>) -> ExitCode {
 /// Errors: Machine; it has not been seen.
 fn json_of(value: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
     serde_json::to_value(value).map_err(|error| Failure::Machine(format!("JSON: {error}")))
-}
-
-fn document_of(title: &str, section: crate::document::Section) -> Document {
-    Document { title: title.into(), verdict: None, sections: vec![section] }
 }
