@@ -35,7 +35,7 @@ pub fn section(plan: &Plan, rounds: &Rounds) -> Option<Section> {
                 let own = values(&load.servers[n], against.background, figure);
                 show::ratio_text(Ratio::of(&own, &values(&other.servers[n], false, figure)))
             };
-            // A server's time is that of all its operations, and none of the background alone.
+            // Where there is a background a server's time is that of two kinds of operations.
             let cpu = Ratio::of(&load.servers[n].values(show::CPU), &other.servers[n].values(show::CPU));
             table.row([
                 if against.background { format!("{}, background", load.name) } else { load.name.clone() },
@@ -45,7 +45,9 @@ pub fn section(plan: &Plan, rounds: &Rounds) -> Option<Section> {
                 of(|rate, _| Some(rate)),
                 of(|_, latency| show::quantile(latency, 0.5)),
                 of(|_, latency| show::quantile(latency, 0.99)),
-                show::ratio_text(cpu.filter(|_| !against.background)),
+                show::ratio_text(
+                    cpu.filter(|_| [load, other].iter().all(|load| load.workload.background.is_none())),
+                ),
             ]);
         }
     }
@@ -89,12 +91,12 @@ mod tests {
         let rounds = run(&plan, &mut bench, &mut |_| {});
         let table = section(&plan, &rounds).unwrap().table.unwrap();
         assert_eq!(table.rows.len(), 4);
-        assert_eq!(
-            table.rows[0],
-            ["flooded", "quiet", "A", "not synced", "1.00 ×", "3.00 ×", "3.00 ×", "1.00 ×"]
-        );
+        assert_eq!(table.rows[0], ["flooded", "quiet", "A", "not synced", "1.00 ×", "3.00 ×", "3.00 ×", "–"]);
         assert_eq!(table.rows[3][..3], ["flooded, background", "quiet", "B"]);
         assert_eq!((table.rows[3][4].as_str(), table.rows[3][7].as_str()), ("4.00 ×", "–"));
+        let mut plan = plan;
+        plan.against = vec![Against { load: "quiet".into(), other: "quiet".into(), background: false }];
+        assert_eq!(section(&plan, &rounds).unwrap().table.unwrap().rows[0][7], "1.00 ×");
         assert!(show::document(&plan, &rounds).text().contains("Loads as multiples of others"));
     }
 

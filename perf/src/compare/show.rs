@@ -118,6 +118,9 @@ fn notes(plan: &Plan, rounds: &Rounds) -> Vec<String> {
         }
     }
     notes.extend(methods.into_iter().map(|method| method.sentence().to_owned()));
+    if rounds.loads.iter().any(|load| load.workload.background.is_some()) {
+        notes.push("Behind a +: the rate of what published in the background.".into());
+    }
     let repeated: u32 = sides().map(|(_, side)| side.repeated).sum();
     if repeated > 0 {
         notes.push(format!("{repeated} runs were disturbed or invalid and were done again."));
@@ -197,8 +200,9 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
         "p99",
         "p99.9",
         "CPU cores",
+        "Generator cores",
         "Flushes/s",
-        "TCP retransmits, window probes, out of zero windows",
+        "TCP retransmits, probes, zero windows",
         "Valid rounds",
     ]);
     let mut bars = Vec::new();
@@ -219,8 +223,8 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
             time(side, P50),
             time(side, P99),
             time(side, P999),
-            self::spread(side, |measured| measured.server_cores)
-                .map_or(NONE.into(), |spread| format!("{:.2}", spread.median)),
+            cores(side, |measured| measured.server_cores),
+            cores(side, |measured| Some(measured.own_cores)),
             count(side, FLUSHES),
             format!(
                 "{}, {}, {}",
@@ -300,15 +304,17 @@ pub(super) fn ratio_text(ratio: Option<Ratio>) -> String {
 fn rate_text(load: &LoadRuns, side: &ServerRuns) -> String {
     let rate = count(side, RATE);
     match load.workload.background {
-        Some(_) if side.valid().next().is_some() => {
-            format!("{rate} beside {} in the background", count(side, BACKGROUND))
-        }
+        Some(_) if side.valid().next().is_some() => format!("{rate} + {}", count(side, BACKGROUND)),
         _ => rate,
     }
 }
 
 fn time(side: &ServerRuns, figure: Figure) -> String {
     spread(side, figure).map_or(NONE.into(), |spread| units::nanoseconds(spread.median))
+}
+
+fn cores(side: &ServerRuns, figure: Figure) -> String {
+    spread(side, figure).map_or(NONE.into(), |spread| format!("{:.2}", spread.median))
 }
 
 fn count(side: &ServerRuns, figure: Figure) -> String {

@@ -48,7 +48,7 @@ fn the_spread_of_the_rounds_is_shown() {
     let document = document(&plan, &rounds(&plan));
     let row = &document.sections[2].table.as_ref().unwrap().rows[0];
     assert_eq!(row[2..4], ["2,000", "1,900–2,100"]);
-    assert_eq!(row[10], "5 of 5");
+    assert_eq!(row[11], "5 of 5");
 }
 
 #[test]
@@ -62,9 +62,10 @@ fn a_load_with_a_background_has_both_rates() {
     let document = document(&plan, &run(&plan, &mut bench, &mut |_| {}));
     for section in [&document.sections[0], &document.sections[2]] {
         let rows = &section.table.as_ref().unwrap().rows;
-        assert!(rows[0].iter().any(|cell| cell == "1,000 beside 500 in the background"), "{:?}", rows[0]);
-        assert!(rows[1].iter().all(|cell| !cell.contains("background")), "{:?}", rows[1]);
+        assert!(rows[0].iter().any(|cell| cell == "1,000 + 500"), "{:?}", rows[0]);
+        assert!(rows[1].iter().all(|cell| !cell.contains('+')), "{:?}", rows[1]);
     }
+    assert!(document.sections[0].notes.iter().any(|note| note.starts_with("Behind a +")));
 }
 
 #[test]
