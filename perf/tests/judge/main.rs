@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod background;
+mod command;
 mod fake;
 mod faults;
 mod stall;
