@@ -17,7 +17,7 @@ impl fmt::Display for Summary<'_> {
         let (rate, seconds) = (self.0.rate(), elapsed.as_secs_f64());
         writeln!(f, "{}", self.0.title)?;
         writeln!(f, "server       {} {} at {}", server.name, server.version, server.address)?;
-        if self.0.acked > 0 {
+        if self.0.acked > 0 || self.0.background.is_some() {
             writeln!(f, "acks mean    {}", server.durability)?;
         }
         if self.0.interrupted {

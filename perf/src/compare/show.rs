@@ -262,7 +262,7 @@ fn section(plan: &Plan, load: &LoadRuns) -> Section {
 
 /// What an ack of a server promises: told by the plan, or by the server itself in its first run.
 pub(super) fn acks(plan: &Plan, load: &LoadRuns, server: usize) -> String {
-    if !load.workload.uses_streams() {
+    if !load.workload.uses_streams() && load.workload.background.is_none() {
         return "none: core NATS".into();
     }
     let told = plan.servers[server].durability.clone();

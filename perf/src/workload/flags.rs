@@ -158,15 +158,15 @@ impl TryFrom<Flags> for Workload {
             flags.kind.ok_or_else(|| bad("kind is missing: publish, consume, pubsub, request or mixed"))?;
         refuse_foreign(&flags, kind)?;
         let (pace, background) = (pace(&flags, kind)?, background(&flags)?);
+        if let Some(name) = flags.stream.as_ref().and_then(|_| chosen_of_a_stream(&flags)) {
+            return Err(bad(format!("{name}: a stream that exists is not made and not filled")));
+        }
         let payload = flags.size.unwrap_or(Payload::Fixed(128));
         let stamped = matches!(kind, Kind::PubSub | Kind::Request | Kind::Mixed);
         if stamped && payload.min() < STAMP_LEN {
             return Err(bad(format!(
                 "size: this load keeps its time in the payload, which takes {STAMP_LEN} bytes"
             )));
-        }
-        if flags.stream.is_some() && (flags.streams.is_some() || flags.max_msgs_per_subject.is_some()) {
-            return Err(bad("stream: a stream that exists is not made, so its settings cannot be chosen"));
         }
         if flags.stream.is_some() && flags.verify && kind == Kind::Consume {
             return Err(bad("verify: what an existing stream should hold is not known"));
@@ -298,6 +298,23 @@ fn burst(text: Option<&str>) -> Result<Duration, Failure> {
 fn rate_within(rate: f64) -> Result<f64, Failure> {
     let good = rate > 0.0 && rate <= RATE_MAX;
     good.then_some(rate).ok_or_else(|| bad(format!("rate: above 0 and at most {RATE_MAX:.0} per second")))
+}
+
+/// A setting of streams or of what they are filled with; a background has both.
+fn chosen_of_a_stream(flags: &Flags) -> Option<&'static str> {
+    let made = [
+        ("storage", flags.storage.is_some()),
+        ("replicas", flags.replicas.is_some()),
+        ("size", flags.size.is_some()),
+        ("headers", flags.headers.is_some()),
+        ("msg_id", flags.msg_id),
+        ("subject", flags.subject.is_some()),
+        ("subjects", flags.subjects.is_some()),
+        ("distribution", flags.distribution.is_some()),
+    ];
+    let alone = flags.background.is_none();
+    let set = made.into_iter().filter(|_| alone).chain([("streams", flags.streams.is_some())]);
+    set.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
 }
 
 /// Names what was given and means nothing to this kind.

@@ -231,7 +231,12 @@ impl std::fmt::Display for Workload {
             Kind::Request => "request",
             Kind::Mixed => "mixed",
         };
-        write!(f, "{kind}: {} B, {}", self.payload, units::count(self.connections, "connection"))?;
+        write!(f, "{kind}: ")?;
+        // What an existing stream holds has sizes of its own.
+        if self.streams.existing.is_none() {
+            write!(f, "{} B, ", self.payload)?;
+        }
+        write!(f, "{}", units::count(self.connections, "connection"))?;
         match &self.pace {
             Pace::Closed { in_flight } if self.kind != Kind::Consume => {
                 write!(f, " × {in_flight} in flight")?

@@ -80,6 +80,8 @@ fn what_a_kind_of_load_does_not_have_is_refused_by_name() {
         ("kind = \"pubsub\"\nsubscribers = 2\nqueue_groups = 3", "queue_groups"),
         ("kind = \"publish\"\nrate = 5\nburst = \"1ms\"", "burst"),
         ("kind = \"publish\"\nrate = 5\narrivals = \"burst\"\nburst = \"1ns\"", "burst"),
+        ("kind = \"consume\"\nstream = \"S\"\nsize = 9", "size"),
+        ("kind = \"consume\"\nstream = \"S\"\nstorage = \"file\"", "storage"),
         ("rate = 5", "kind"),
     ] {
         let failure = Workload::from_toml(table).unwrap_err();

@@ -41,13 +41,26 @@ fn judge_at(server: &Server, workload: &str, watch: &mut dyn Watch) -> Result<Me
     runner::run(&target(server), &Workload::from_toml(workload).unwrap(), watch)
 }
 
-/// Streams on the server.
-fn streams(server: &Server) -> Vec<String> {
+/// Publishes with `x` as reply subject and returns the first answer.
+fn ask(server: &Server, publishes: &str) -> serde_json::Value {
     use std::io::{BufRead, BufReader, Write};
     let mut socket = std::net::TcpStream::connect(&server.address).unwrap();
-    socket.write_all(b"CONNECT {}\r\nSUB x 1\r\nPUB $JS.API.STREAM.NAMES x 0\r\n\r\n").unwrap();
+    socket.write_all(format!("CONNECT {{}}\r\nSUB x 1\r\n{publishes}").as_bytes()).unwrap();
     let mut lines = BufReader::new(socket).lines().map(Result::unwrap);
     let answer = lines.find(|line| line.starts_with('{')).unwrap();
-    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    serde_json::from_str(&answer).unwrap()
+}
+
+/// A stream with messages that the judge has not published.
+fn make_stream(server: &Server, name: &str, messages: usize) {
+    let config = format!("{{\"subjects\":[\"{name}\"]}}");
+    ask(server, &format!("PUB $JS.API.STREAM.CREATE.{name} x {}\r\n{config}\r\n", config.len()));
+    let publish = format!("PUB {name} 3\r\nabc\r\n").repeat(messages);
+    ask(server, &format!("{publish}PUB $JS.API.STREAM.INFO.{name} x 0\r\n\r\n"));
+}
+
+/// Streams on the server.
+fn streams(server: &Server) -> Vec<String> {
+    let answer = ask(server, "PUB $JS.API.STREAM.NAMES x 0\r\n\r\n");
     answer["streams"].as_array().unwrap().iter().map(|name| name.to_string()).collect()
 }
