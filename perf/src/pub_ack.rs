@@ -11,8 +11,8 @@ pub enum PubAck {
     Stored(u64),
     /// The server had this message id already.
     Duplicate(u64),
-    /// The server says why not.
-    Refused(String),
+    /// The server says why not; with the `err_code` of JetStream, where there is one.
+    Refused(Option<u64>, String),
     /// Another stream, a status, or not JSON that a server would write.
     Wrong(String),
 }
@@ -33,8 +33,15 @@ pub fn read(message: &Message<'_>, stream: &str) -> PubAck {
         let text = if message.payload.is_empty() { message.headers } else { message.payload };
         let refused = wire::status(message).is_some() || memchr::memmem::find(text, b"\"error\"").is_some();
         let text = String::from_utf8_lossy(text).trim().to_owned();
-        if refused { PubAck::Refused(text) } else { PubAck::Wrong(text) }
+        if refused { PubAck::Refused(err_code(message.payload), text) } else { PubAck::Wrong(text) }
     })
+}
+
+/// JetStream's codes have five digits, so that there are only so many kinds of refusals to count.
+fn err_code(payload: &[u8]) -> Option<u64> {
+    const KEY: &[u8] = b"\"err_code\":";
+    let at = memchr::memmem::find(payload, KEY)? + KEY.len();
+    digits::read(&payload[at..]).map(|(code, _)| code).filter(|code| *code < 100_000)
 }
 
 #[cfg(test)]
@@ -54,7 +61,10 @@ mod tests {
         for wrong in ["{\"stream\":\"SS\",\"seq\":1}", "{\"stream\":\"S\",\"seq\":}", ""] {
             assert!(ack(wrong).is_wrong(), "{wrong}");
         }
-        assert!(matches!(ack("{\"error\":{\"code\":503}}"), PubAck::Refused(_)));
+        assert!(matches!(ack("{\"error\":{\"code\":503}}"), PubAck::Refused(None, _)));
+        let full = "{\"error\":{\"code\":400,\"err_code\":10071,\"description\":\"wrong\"},\"stream\":\"S\"}";
+        assert!(matches!(ack(full), PubAck::Refused(Some(10071), _)));
+        assert!(matches!(ack(&full.replace("10071", "1007100")), PubAck::Refused(None, _)));
     }
 
     impl PubAck {

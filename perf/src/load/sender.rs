@@ -2,7 +2,7 @@
 
 use super::plan::{Plan, Shared};
 use super::slots::{SLOT_DIGITS, SLOTS_MAX, Slots, Waiting};
-use super::tally::Tally;
+use super::tally::{REFUSED, Tally};
 use crate::content::Content;
 use crate::digits;
 use crate::pub_ack::{self, PubAck};
@@ -155,7 +155,8 @@ impl<'a> Sender<'a> {
                 tally.error("sequence given twice", || format!("sequence {seq} was given twice"));
             }
             PubAck::Duplicate(_) => tally.error("duplicate", || "the server had the message already".into()),
-            PubAck::Refused(text) => tally.error("refused", || text),
+            PubAck::Refused(None, text) => tally.error(REFUSED, || text),
+            PubAck::Refused(Some(code), text) => tally.error(format!("{REFUSED} ({code})"), || text),
             PubAck::Wrong(text) => tally.error("wrong answer", || text),
         }
         false

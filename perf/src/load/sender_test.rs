@@ -22,11 +22,11 @@ fn a_publish_names_its_slot_and_its_ack_frees_it() {
         assert!(!sender.has_room(0));
         sender.handle(&answer(b"_I.s1.000001", b"{\"stream\":\"S\",\"seq\":1}"), &mut tally);
         assert_eq!(sender.room(), 1);
-        sender.handle(&answer(b"_I.s1.000000", b"{\"error\":{\"code\":503}}"), &mut tally);
+        sender.handle(&answer(b"_I.s1.000000", b"{\"error\":{\"code\":503,\"err_code\":10077}}"), &mut tally);
         sender.handle(&answer(b"_I.s1.000000", b"{\"stream\":\"S\",\"seq\":2}"), &mut tally);
         let totals = tally.conclude();
         assert_eq!((totals.operations, totals.acked), (1, 1));
-        assert_eq!((totals.errors["refused"], totals.errors["wrong answer"]), (1, 1));
+        assert_eq!((totals.errors["refused (10077)"], totals.errors["wrong answer"]), (1, 1));
         // The second of two senders has the odd numbers, and the smaller share of nine.
         assert_eq!((totals.sequences[0].count(), sender.share), (1, 4));
     });

@@ -5,6 +5,7 @@ use crate::measured::histogram;
 use crate::sequences::Sequences;
 use crate::workload::{Kind, Length};
 use hdrhistogram::Histogram;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::mpsc::SyncSender;
 
@@ -47,7 +48,7 @@ pub struct Totals {
     pub bytes: u64,
     pub latency: Histogram<u64>,
     pub lateness: Histogram<u64>,
-    pub errors: BTreeMap<&'static str, u64>,
+    pub errors: BTreeMap<Cow<'static, str>, u64>,
     pub first_error: Option<String>,
     /// Messages that were compared, those that differed, and the first of these.
     pub checked: u64,
@@ -67,6 +68,8 @@ struct Run {
     bytes: u64,
 }
 
+/// The kind of every refusal begins with it; JetStream's code follows.
+pub const REFUSED: &str = "refused";
 const SECOND: u64 = 1_000_000_000;
 
 impl Tally {
@@ -167,8 +170,8 @@ impl Tally {
         new
     }
 
-    pub fn error(&mut self, kind: &'static str, text: impl FnOnce() -> String) {
-        *self.totals.errors.entry(kind).or_default() += 1;
+    pub fn error(&mut self, kind: impl Into<Cow<'static, str>>, text: impl FnOnce() -> String) {
+        *self.totals.errors.entry(kind.into()).or_default() += 1;
         self.window.errors += 1;
         self.totals.first_error.get_or_insert_with(text);
     }
@@ -288,7 +291,7 @@ impl Totals {
                 mine.merge(&other)
             };
             if twice > 0 {
-                *self.errors.entry("sequence given twice").or_default() += twice;
+                *self.errors.entry("sequence given twice".into()).or_default() += twice;
             }
         }
     }
@@ -296,19 +299,21 @@ impl Totals {
     /// Errors that show only at the end, in the sum: `open` is what never came.
     pub fn conclude(&mut self, plan: &Plan<'_>, open: i64, stopped: bool) {
         let count = |kind: &str| self.errors.get(kind).copied().unwrap_or(0);
-        let (unanswered, refused) = (count("unanswered"), count("refused"));
+        let unanswered = count("unanswered");
+        let refusals = self.errors.iter().filter(|(kind, _)| kind.starts_with(REFUSED));
+        let refused: u64 = refusals.map(|(_, count)| count).sum();
         let missing: u64 = self.sequences.iter().map(Sequences::missing).sum();
         // A publish that nobody acked, or that was refused with an unknown outcome, may have taken a sequence: one fault, not two.
         let missing = missing.saturating_sub(unanswered + refused);
         if missing > 0 {
-            self.errors.insert("sequence missing", missing);
+            self.errors.insert("sequence missing".into(), missing);
         }
         let undelivered = u64::try_from(open).unwrap_or(0).saturating_sub(unanswered);
         let consumes_all = plan.workload.kind == Kind::Consume
             && !matches!(plan.workload.length, Length::Time(_))
             && !stopped;
         if (plan.fan() > 0 || consumes_all) && undelivered > 0 {
-            self.errors.insert("undelivered", undelivered);
+            self.errors.insert("undelivered".into(), undelivered);
         }
     }
 }

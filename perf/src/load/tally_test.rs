@@ -90,7 +90,9 @@ fn an_early_end_shortens_the_measured_part() {
 
 #[test]
 fn a_sequence_that_a_refused_or_unanswered_publish_may_have_taken_is_not_missing() {
-    for (kind, missing) in [("refused", None), ("unanswered", None), ("wrong answer", Some(&1))] {
+    for (kind, missing) in
+        [("refused", None), ("refused (10077)", None), ("unanswered", None), ("wrong answer", Some(&1))]
+    {
         with_plan("kind = \"publish\"\ncount = 2", |plan| {
             let (windows, _receiver) = sync_channel(9);
             let mut tally = Tally::new(plan, 0, windows);

@@ -146,7 +146,7 @@ pub fn measured(found: Found<'_>) -> Measured {
         latency: totals.latency,
         lateness: totals.lateness,
         series,
-        errors: totals.errors.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect(),
+        errors: totals.errors.into_iter().map(|(kind, count)| (kind.into_owned(), count)).collect(),
         first_error: totals.first_error,
         validity,
         verification,
