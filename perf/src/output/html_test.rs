@@ -1,7 +1,7 @@
 use super::*;
 use crate::document::{Document, Section, Table};
 use crate::fixture::measured;
-use crate::plot::{Axis, Row, Rows, Scale, Style, Unit};
+use crate::plot::{Axis, Lines, Mark, Point, Row, Rows, Scale, Series, Style, Unit};
 use crate::runs;
 
 /// Whether every element is closed in order and every attribute is quoted: well-formed as XML, which HTML does not even ask for.
@@ -88,6 +88,19 @@ fn the_page_fetches_nothing_and_runs_nothing() {
     for word in ["<script", "http:", "https:", "url(", "@import", "src=", "href="] {
         assert!(!html.contains(word), "{word}");
     }
+}
+
+#[test]
+fn the_last_label_of_an_axis_stays_in_the_picture() {
+    let point = |x| Point { x, y: 1.0, mark: Mark::Nothing };
+    let axis = |scale| Axis { label: "a".into(), scale, unit: Unit::Plain };
+    let series = vec![Series { name: "s".into(), points: vec![point(1000.0), point(200_000.0)] }];
+    let lines = Lines { title: "t".into(), x: axis(Scale::Log), y: axis(Scale::Linear), series };
+    let html = Plot::Lines(lines).html();
+    let (before, _) = html.split_once(">200 k<").unwrap();
+    let x: f64 = before.rsplit(" x=\"").next().unwrap().split('"').next().unwrap().parse().unwrap();
+    // Half of five letters.
+    assert!(x <= 560.0 - 2.5 * 8.0, "{x}");
 }
 
 #[test]

@@ -92,7 +92,8 @@ impl Lines {
             // A label that would touch the one before it is left out; its line stays.
             let half = label.chars().count() as f64 * LETTER / 2.0;
             if at - half >= free_from {
-                canvas.text("tick", at, BOTTOM + 17.0, Anchor::Middle, &label);
+                // The last one does not leave the picture.
+                canvas.text("tick", at.min(WIDTH - half), BOTTOM + 17.0, Anchor::Middle, &label);
                 free_from = at + half + 6.0;
             }
         }
