@@ -1,7 +1,7 @@
 //! `slo`: a file's objectives, held against one run, or the rate up to which they hold.
 
 use super::TargetFlags;
-use crate::document::Document;
+use crate::document::{Document, Section};
 use crate::failure::Failure;
 use crate::output::{self, Artifact};
 use crate::provenance::Provenance;
@@ -94,8 +94,12 @@ impl Slo {
         latency: Option<&Histogram<u64>>,
         provenance: &Provenance,
     ) -> Result<(), Failure> {
-        if let Some(first) = document.sections.first_mut().filter(|_| file.workload.uses_streams()) {
-            first.notes.extend(provenance.sync_sentence());
+        // Below every table of limits that may be in syncs; the first section of a search has the search's own.
+        let has_limits =
+            |(n, section): &(usize, &mut Section)| *n == 0 || section.heading.starts_with("Objectives");
+        let sections = document.sections.iter_mut().enumerate().filter(has_limits);
+        for (_, section) in sections.filter(|_| file.workload.uses_streams()) {
+            section.notes.extend(provenance.sync_sentence());
         }
         self.output.show(&document.text());
         if !self.output.wants_anything() {
