@@ -50,13 +50,14 @@ pub fn run(target: &Target, workload: &Workload, watch: &mut dyn Watch) -> Resul
     if (workload.uses_streams() || workload.background.is_some()) && !info.jetstream {
         return Err(Failure::NoJetStream("the server says that it has none".into()));
     }
-    if info.max_payload > 0 && workload.payload.max() > info.max_payload {
-        let (max, size) = (info.max_payload, workload.payload.max());
-        return Err(Failure::Unsuitable(format!("a payload of {size} bytes; its max_payload is {max}")));
-    }
     let mut made = Made::new(workload);
-    let api = Api::new(peer, format!("{}api", made.names.inbox))?;
     let content = Content::new(workload, &made.names.prefix, &made.tag);
+    // Servers count headers as well.
+    let (max, size) = (info.max_payload, content.headers_len() + workload.payload.max());
+    if max > 0 && size > max {
+        return Err(Failure::Unsuitable(format!("messages of {size} bytes; its max_payload is {max}")));
+    }
+    let api = Api::new(peer, format!("{}api", made.names.inbox))?;
     let facts = server_facts(&target.address.host, &info, target.durability.as_deref());
     let mut run = Run { target, workload, content: &content, api, facts };
     let outcome = run.load(&mut made, watch);

@@ -62,6 +62,8 @@ fn each_kind_of_missing_ground_has_its_own_exit_code() {
     assert!(early.exit_code() == 2 && early.to_string().contains("warm-up"), "{early}");
     let large = failure(Fault::Nothing, "kind = \"publish\"\nsize = 100000");
     assert!(matches!(large, Failure::Unsuitable(_)), "{large}");
+    let with_headers = failure(Fault::Nothing, "kind = \"publish\"\nsize = 65500\nheaders = 1");
+    assert!(with_headers.to_string().contains("messages of 655"), "{with_headers}");
     let workload = Workload::from_toml(PUBLISH).unwrap();
     let nobody =
         Target { address: "127.0.0.1:1".parse().unwrap(), pid: None, data_dir: None, durability: None };
