@@ -4,4 +4,5 @@
 
 pub mod connect;
 pub mod parse;
+pub mod publish;
 pub mod write;

@@ -323,7 +323,7 @@ fn words(arguments: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// One to nine digits.
 #[inline]
-fn size(digits: &[u8]) -> Option<usize> {
+pub(super) fn size(digits: &[u8]) -> Option<usize> {
     if digits.is_empty() || digits.len() > 9 {
         return None;
     }
