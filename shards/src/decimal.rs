@@ -39,6 +39,19 @@ pub fn put(out: &mut Vec<u8>, mut value: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
+/// Makes digits those of the number that follows. False: there are not enough of them; they are all 0 then.
+#[inline]
+pub fn increment(digits: &mut [u8]) -> bool {
+    for digit in digits.iter_mut().rev() {
+        if *digit < b'9' {
+            *digit += 1;
+            return true;
+        }
+        *digit = b'0';
+    }
+    false
+}
+
 /// Appends a number that may be negative.
 pub fn put_signed(out: &mut Vec<u8>, value: i64) {
     if value < 0 {
@@ -77,6 +90,18 @@ fn digit(byte: u8) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_are_counted_up() {
+        let mut digits = *b"0098";
+        for next in [b"0099", b"0100", b"0101"] {
+            assert!(increment(&mut digits));
+            assert_eq!(&digits, next);
+        }
+        digits = *b"9999";
+        assert!(!increment(&mut digits));
+        assert!(!increment(&mut []));
+    }
 
     #[test]
     fn numbers_are_written_and_read() {

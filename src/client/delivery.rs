@@ -1,7 +1,7 @@
 //! Messages on their way to a peer.
 
-use super::Client;
 use super::subscriptions::{Subscription, SubscriptionId};
+use super::{Client, Traffic};
 use crate::protocol::write;
 use shards::subject;
 
@@ -14,6 +14,24 @@ pub struct Delivery<'a> {
     /// The whole header block; empty: none. Cut off for a peer that did not negotiate headers.
     pub headers: &'a [u8],
     pub payload: &'a [u8],
+}
+
+/// Messages to one subscription, one after another, of which each is known to be queued or not before it is written.
+#[derive(Debug)]
+pub struct DeliveryRun<'a> {
+    out: &'a mut Vec<u8>,
+    /// How many bytes may be queued yet.
+    room: usize,
+    subscription: &'a mut Subscription,
+    traffic: &'a mut Traffic,
+    queued: Queued,
+}
+
+/// Messages that were queued, and their bytes (headers and payload).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queued {
+    pub messages: u64,
+    pub bytes: u64,
 }
 
 /// What became of a delivery.
@@ -53,6 +71,18 @@ impl Client {
         Delivered::Yes
     }
 
+    /// Begins a run of messages to a subscription. `None`: each has to be handed to `deliver`, because the subscription or the
+    /// connection has gone or may end with the next message.
+    pub fn delivery_run(&mut self, id: SubscriptionId) -> Option<DeliveryRun<'_>> {
+        let room = self.settings.max_pending.checked_sub(self.output.pending())?;
+        let subscription = self.subscriptions.get_mut(id).filter(|held| held.max == 0)?;
+        if self.closed.is_some() {
+            return None;
+        }
+        let (out, traffic) = (self.output.end(), &mut self.traffic);
+        Some(DeliveryRun { out, room, subscription, traffic, queued: Queued::default() })
+    }
+
     /// Nobody received a publish of this client that asked to be told. Tells it, if it listens on the reply subject with a
     /// plain subscription. Does not count as a delivery.
     pub fn no_responders(&mut self, subject: &[u8], reply: &[u8]) {
@@ -64,5 +94,35 @@ impl Client {
         let Some((_, held)) = self.subscriptions.iter().find(|(_, held)| listens(held)) else { return };
         write::no_responders(self.output.end(), subject, reply, held.sid());
         self.check_pending();
+    }
+}
+
+impl DeliveryRun<'_> {
+    pub fn sid(&self) -> &[u8] {
+        self.subscription.sid()
+    }
+
+    /// Queues a message: its subject, what follows it (`write::message_tail`), and the length of the payload in that. False: it
+    /// is not queued because more than `max_pending` bytes would wait; `Client::deliver` does what is to be done then.
+    #[inline]
+    pub fn push(&mut self, subject: &[u8], tail: &[u8], payload_len: usize) -> bool {
+        let Some(room) = self.room.checked_sub(write::MSG.len() + subject.len() + tail.len()) else {
+            return false;
+        };
+        self.room = room;
+        self.out.extend_from_slice(write::MSG);
+        self.out.extend_from_slice(subject);
+        self.out.extend_from_slice(tail);
+        self.queued.messages += 1;
+        self.queued.bytes += payload_len as u64;
+        true
+    }
+
+    /// Counts what was queued.
+    pub fn end(self) -> Queued {
+        self.subscription.delivered += self.queued.messages;
+        self.traffic.out_messages += self.queued.messages;
+        self.traffic.out_bytes += self.queued.bytes;
+        self.queued
     }
 }

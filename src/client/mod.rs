@@ -16,7 +16,7 @@ mod timers;
 use crate::protocol::connect::{ClientInfo, ConnectOptions, write_info};
 use crate::protocol::write;
 use close::CloseReason;
-pub use delivery::{Delivered, Delivery};
+pub use delivery::{Delivered, Delivery, DeliveryRun, Queued};
 use output::Output;
 use settings::{Identity, Settings};
 use shards::time::Now;

@@ -6,12 +6,29 @@ pub const PING: &[u8] = b"PING\r\n";
 pub const PONG: &[u8] = b"PONG\r\n";
 pub const OK: &[u8] = b"+OK\r\n";
 
+/// Ends every line and every message.
+pub const LINE_END: &[u8] = b"\r\n";
+
+/// What a `MSG` begins with; its subject follows.
+pub const MSG: &[u8] = b"MSG ";
+
+/// What follows the subject in a `MSG` without a reply: for many messages that differ in their subjects.
+pub fn message_tail(out: &mut Vec<u8>, sid: &[u8], payload: &[u8]) {
+    out.push(b' ');
+    out.extend_from_slice(sid);
+    out.push(b' ');
+    decimal::put(out, payload.len() as u64);
+    out.extend_from_slice(LINE_END);
+    out.extend_from_slice(payload);
+    out.extend_from_slice(LINE_END);
+}
+
 /// A message to one subscription. Without `headers` (empty) it is a `MSG`, else an `HMSG`; an empty `reply` is left out.
 #[inline]
 pub fn message(out: &mut Vec<u8>, subject: &[u8], sid: &[u8], reply: &[u8], headers: &[u8], payload: &[u8]) {
     let total = headers.len() + payload.len();
     out.reserve(subject.len() + sid.len() + reply.len() + total + LINE_REST_MAX);
-    out.extend_from_slice(if headers.is_empty() { b"MSG " } else { b"HMSG " });
+    out.extend_from_slice(if headers.is_empty() { MSG } else { b"HMSG " });
     out.extend_from_slice(subject);
     out.push(b' ');
     out.extend_from_slice(sid);
@@ -25,10 +42,10 @@ pub fn message(out: &mut Vec<u8>, subject: &[u8], sid: &[u8], reply: &[u8], head
         out.push(b' ');
     }
     decimal::put(out, total as u64);
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(LINE_END);
     out.extend_from_slice(headers);
     out.extend_from_slice(payload);
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(LINE_END);
 }
 
 /// A `503` for a publish to `subject` that nobody received, to the publisher's subscription `sid` on its reply subject.
@@ -129,6 +146,12 @@ mod tests {
     fn a_message_without_headers_is_a_msg() {
         assert_eq!(written(|out| message(out, b"a.b", b"7", b"", b"", b"hi")), "MSG a.b 7 2\r\nhi\r\n");
         assert_eq!(written(|out| message(out, b"a.b", b"7", b"r", b"", b"")), "MSG a.b 7 r 0\r\n\r\n");
+    }
+
+    #[test]
+    fn a_message_is_also_written_as_subject_and_tail() {
+        let tail = written(|out| message_tail(out, b"7", b"hi"));
+        assert_eq!(format!("MSG a.b{tail}"), written(|out| message(out, b"a.b", b"7", b"", b"", b"hi")));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::mail::InterestChange;
 use super::queue_names::{QueueId, QueueNames};
-use super::route::{KeyKind, LocalSubscription, Member, Route, RouteCache, RouteIndex};
+use super::route::{KeyKind, LocalSubscription, Member, Route, RouteCache, RouteIndex, Subjects};
 use super::service::{self, Home, Service};
 use super::stream_table::StreamTable;
 use shards::ids::{AccountId, CoreId};
@@ -185,6 +185,17 @@ impl Interest {
     #[inline]
     pub fn get(&self, account: AccountId, index: RouteIndex) -> &Route {
         self.accounts[account.0 as usize].routes.get(index)
+    }
+
+    /// The subscription of this core that alone receives messages on `subject`, and on which other subjects it does.
+    pub fn only_listener(
+        &mut self,
+        account: AccountId,
+        subject: &[u8],
+    ) -> Option<(Subjects<'_>, LocalSubscription)> {
+        let index = self.route(account, subject);
+        let (subjects, route) = self.accounts[account.0 as usize].routes.get_with_subjects(index);
+        Some((subjects, route.only_listener()?))
     }
 
     /// Who receives a message on `subject`, if that was asked for recently.

@@ -70,6 +70,14 @@ impl Route {
         !self.plain.is_empty() || !self.cores.is_empty() || !self.queues.is_empty()
     }
 
+    /// The subscription of this core that alone receives the message, if there is one.
+    pub fn only_listener(&self) -> Option<LocalSubscription> {
+        match self.plain[..] {
+            [only] if self.cores.is_empty() && self.queues.is_empty() && self.stream.is_none() => Some(only),
+            _ => None,
+        }
+    }
+
     /// Whether there are subscribers, or a stream.
     pub fn has_receivers(&self) -> bool {
         self.has_subscribers() || self.stream.is_some()
@@ -177,6 +185,13 @@ struct Place {
     route: Route,
 }
 
+impl Place {
+    #[inline]
+    fn subjects(&self) -> Subjects<'_> {
+        Subjects { key: &self.key, kind: self.kind }
+    }
+}
+
 /// What a cached route is valid for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyKind {
@@ -187,6 +202,26 @@ pub enum KeyKind {
     Prefix,
     /// No route: subjects below this prefix have routes of their own.
     Divided,
+}
+
+/// The subjects that a cached route is valid for.
+#[derive(Clone, Copy, Debug)]
+pub struct Subjects<'a> {
+    key: &'a [u8],
+    kind: KeyKind,
+}
+
+impl Subjects<'_> {
+    #[inline]
+    pub fn contain(&self, subject: &[u8]) -> bool {
+        match self.kind {
+            KeyKind::Subject => self.key == subject,
+            KeyKind::Prefix => {
+                subject.strip_prefix(self.key).is_some_and(|last| !last.is_empty() && !last.contains(&b'.'))
+            }
+            KeyKind::Divided => false,
+        }
+    }
 }
 
 /// Place of a route in its cache, valid until the cache is next written.
@@ -204,14 +239,7 @@ impl RouteCache {
     #[inline]
     pub fn again(&self, subject: &[u8]) -> Option<RouteIndex> {
         let place = self.places.get(self.recent).filter(|place| place.revision == self.revision)?;
-        let hit = match place.kind {
-            KeyKind::Subject => place.key == subject,
-            KeyKind::Prefix => subject
-                .strip_prefix(&place.key[..])
-                .is_some_and(|last| !last.is_empty() && !last.contains(&b'.')),
-            KeyKind::Divided => false,
-        };
-        hit.then_some(RouteIndex(self.recent))
+        place.subjects().contain(subject).then_some(RouteIndex(self.recent))
     }
 
     /// Remembers a route for `again`.
@@ -240,6 +268,12 @@ impl RouteCache {
 
     pub fn get(&self, index: RouteIndex) -> &Route {
         &self.places[index.0].route
+    }
+
+    /// A route, and the subjects that have it.
+    pub fn get_with_subjects(&self, index: RouteIndex) -> (Subjects<'_>, &Route) {
+        let place = &self.places[index.0];
+        (place.subjects(), &place.route)
     }
 
     /// Makes room for a route, which the caller fills in.

@@ -1,4 +1,4 @@
-//! Messages that the broker itself publishes: pub acks, answers, events.
+//! Messages that the broker itself publishes: answers, events.
 
 use super::Server;
 use super::clients::ClientKey;
@@ -7,7 +7,7 @@ use crate::jetstream::errors::ApiError;
 use crate::jetstream::pub_ack;
 use crate::routing::mail::Message;
 use shards::ids::AccountId;
-use shards::shard::answer::{Advisory, Answer, PubAcks};
+use shards::shard::answer::{Advisory, Answer};
 use shards::shard::request::ReplyTo;
 
 impl Server {
@@ -41,26 +41,6 @@ impl Server {
         }
         self.settle();
         received
-    }
-
-    /// The pub acks of one entry for connections of this core. Each is an ordinary publish to its reply subject, whose route
-    /// is cached for all replies to one inbox.
-    pub(super) fn publish_pub_acks(&mut self, acks: &PubAcks) {
-        let mut text = std::mem::take(&mut self.pub_ack);
-        let mut prefix = std::mem::take(&mut self.pub_ack_prefix);
-        self.reports.note_acks(acks);
-        let (stream, mut replies) = acks.bytes.split_at(acks.stream_len as usize);
-        prefix.clear();
-        pub_ack::write_prefix(&mut prefix, stream);
-        for ack in &acks.acks {
-            let (reply, rest) = replies.split_at(ack.reply_len as usize);
-            replies = rest;
-            text.clear();
-            pub_ack::write(&mut text, &prefix, ack.seq.0, ack.duplicate);
-            self.publish_own(acks.account, reply, b"", &text);
-        }
-        self.pub_ack = text;
-        self.pub_ack_prefix = prefix;
     }
 
     /// An answer of a shard to a request of this core.

@@ -1,7 +1,7 @@
 //! The clients of one core: who is here, who has output, who has ended, whose timers are due.
 
 use crate::client::subscriptions::{Subscription, SubscriptionId};
-use crate::client::{Client, Delivered, Delivery};
+use crate::client::{Client, Delivered, Delivery, DeliveryRun, Queued};
 use crate::routing::route::LocalSubscription;
 use shards::ids::AccountId;
 use shards::time::Instant;
@@ -169,6 +169,25 @@ impl Clients {
             self.dirty.push_back(key);
         }
         true
+    }
+
+    /// Queues what `fill` hands over for a subscription. Nothing, if that has to go through `deliver`, message by message.
+    pub fn deliver_run(&mut self, to: LocalSubscription, fill: impl FnOnce(&mut DeliveryRun<'_>)) -> Queued {
+        let place = self.slots.get_mut(to.client as usize);
+        let Some((generation, connected)) =
+            place.and_then(|place| Some((place.generation, place.connected.as_deref_mut()?)))
+        else {
+            return Queued::default();
+        };
+        let id = SubscriptionId { slot: to.slot, generation: to.generation };
+        let Some(mut run) = connected.client.delivery_run(id) else { return Queued::default() };
+        fill(&mut run);
+        let queued = run.end();
+        if queued.messages > 0 && !connected.dirty {
+            connected.dirty = true;
+            self.dirty.push_back(ClientKey { slot: to.client, generation });
+        }
+        queued
     }
 
     /// Whether a delivery since the last call went to a client that reads too slowly and may soon be closed for it.

@@ -8,6 +8,7 @@ pub mod counters;
 mod delivery;
 mod inputs;
 mod outputs;
+mod pub_acks;
 mod random;
 mod reading;
 mod reports;
@@ -29,6 +30,7 @@ use crate::routing::mail::CoreMail;
 use crate::routing::peers::Peers;
 use clients::Clients;
 use inputs::ShardInputs;
+use pub_acks::PubAckTexts;
 use random::Random;
 use reports::Reports;
 use shards::ids::CoreId;
@@ -81,9 +83,7 @@ pub struct Server {
     wakes: Vec<turn::Wake>,
     /// Room of a full lane was refused to a consumer; it is told when there is some.
     refused: std::cell::Cell<bool>,
-    /// Text of the pub ack in hand, and what all of its stream's begin with.
-    pub_ack: Vec<u8>,
-    pub_ack_prefix: Vec<u8>,
+    pub_ack_texts: PubAckTexts,
 }
 
 impl Server {
@@ -114,8 +114,7 @@ impl Server {
             replies: (0..cores).map(|_| VecDeque::new()).collect(),
             wakes: vec![turn::Wake::default(); cores],
             refused: std::cell::Cell::new(false),
-            pub_ack: Vec::new(),
-            pub_ack_prefix: Vec::new(),
+            pub_ack_texts: PubAckTexts::default(),
             topology,
         }
     }
