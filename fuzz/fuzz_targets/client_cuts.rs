@@ -1,4 +1,4 @@
-//! Bytes of a client mean the same however they are cut, and never do harm.
+//! Bytes of a client mean the same however they are cut and in whichever way publishes are read, and never do harm.
 #![cfg_attr(fuzzing, no_main)]
 
 use millrace::client::action::{Action, Next};
@@ -16,9 +16,9 @@ use std::time::Duration;
 pub fn run(data: &[u8]) {
     let Some((&count, rest)) = data.split_first() else { return };
     let (cuts, bytes) = rest.split_at(usize::from(count % 16).min(rest.len()));
-    let mut whole = Peer::new();
+    let mut whole = Peer::new(false);
     whole.reads(bytes);
-    let mut cut = Peer::new();
+    let mut cut = Peer::new(true);
     let mut from = 0;
     for step in cuts {
         let until = bytes.len().min(from + usize::from(*step));
@@ -29,6 +29,7 @@ pub fn run(data: &[u8]) {
     assert_eq!(whole.actions, cut.actions);
     assert_eq!(whole.output, cut.output);
     assert_eq!(whole.client.close_reason(), cut.client.close_reason());
+    assert_eq!(whole.client.traffic(), cut.client.traffic());
 }
 
 /// A client and an owner that delivers every publish to every subscription.
@@ -38,10 +39,12 @@ struct Peer {
     actions: Vec<String>,
     output: Vec<u8>,
     live: Vec<SubscriptionId>,
+    /// Publishes are read with `Client::publisher` where that is possible.
+    reads_publishes: bool,
 }
 
 impl Peer {
-    fn new() -> Peer {
+    fn new(reads_publishes: bool) -> Peer {
         let identity = Identity { account: AccountId::GLOBAL, account_name: "$G".into(), user: "".into() };
         let settings = Settings {
             info: ServerInfo { headers: true, ..ServerInfo::default() },
@@ -57,7 +60,7 @@ impl Peer {
             anonymous: Some(identity),
         };
         let client = Client::new(Arc::new(settings), 1, (Ipv4Addr::LOCALHOST, 4321).into(), Now::default());
-        Peer { client, unread: vec![], actions: vec![], output: vec![], live: vec![] }
+        Peer { client, unread: vec![], actions: vec![], output: vec![], live: vec![], reads_publishes }
     }
 
     fn reads(&mut self, bytes: &[u8]) {
@@ -65,6 +68,17 @@ impl Peer {
         let chunk = std::mem::take(&mut self.unread);
         let mut at = 0;
         loop {
+            while self.reads_publishes
+                && let Some(publisher) = self.client.publisher()
+                && let Some((publish, len)) = publisher.parse(&chunk[at..])
+            {
+                at += len;
+                self.client.note_published(Now::default(), 1, publish.len() as u64);
+                let action = Action::Publish(publish);
+                self.actions.push(format!("{action:?}"));
+                self.perform(&action);
+                self.writes();
+            }
             match self.client.next_action(Now::default(), &chunk, &mut at) {
                 Next::Do(Action::Close) => break,
                 Next::Do(action) => {

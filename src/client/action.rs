@@ -20,6 +20,19 @@ pub struct Publish<'a> {
     pub no_responders: bool,
 }
 
+impl Publish<'_> {
+    /// Length of the message: headers and payload. Bytes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.headers.len() + self.payload.len()
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What the peer says it is.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials {

@@ -31,12 +31,7 @@ impl Client {
                 self.refuse();
                 continue;
             }
-            let limits = Limits {
-                max_control_line: self.settings.max_control_line,
-                max_payload: self.settings.max_payload,
-                headers: self.headers,
-            };
-            match parse(input, &limits) {
+            match parse(input, &self.limits()) {
                 Ok(Parsed::Whole(operation, len)) => {
                     *at += len;
                     if let Some(action) = self.handle_operation(now, operation) {
@@ -46,6 +41,15 @@ impl Client {
                 Ok(Parsed::Cut { at_least }) => return Next::NeedMore { at_least },
                 Err(error) => self.handle_protocol_error(error),
             }
+        }
+    }
+
+    #[inline]
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            max_control_line: self.settings.max_control_line,
+            max_payload: self.settings.max_payload,
+            headers: self.headers,
         }
     }
 
@@ -179,18 +183,18 @@ impl Client {
 /// Subjects that belong to links between servers and to replication. Source: nats-server, server/client.go
 /// (`processInboundClientMsg`).
 #[inline]
-fn is_reserved_subject(subject: &[u8]) -> bool {
+pub(super) fn is_reserved_subject(subject: &[u8]) -> bool {
     match subject {
-        [b'_' | b'$', ..] => is_gateway_reply(subject) || subject.starts_with(b"$NRG."),
+        [b'_' | b'$', b'G' | b'N', ..] => is_gateway_reply(subject) || subject.starts_with(b"$NRG."),
         _ => false,
     }
 }
 
 /// Replies that would be taken for answers to the server itself.
 #[inline]
-fn is_reserved_reply(reply: &[u8]) -> bool {
+pub(super) fn is_reserved_reply(reply: &[u8]) -> bool {
     match reply {
-        [b'_' | b'$', ..] => {
+        [b'_' | b'$', b'R' | b'G' | b'J', ..] => {
             reply.starts_with(b"_R_.")
                 || is_gateway_reply(reply)
                 || reply.strip_prefix(b"$JS.ACK.").is_some_and(|rest| !rest.is_empty())

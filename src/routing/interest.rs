@@ -7,6 +7,7 @@ use super::service::{self, Home, Service};
 use super::stream_table::StreamTable;
 use shards::ids::{AccountId, CoreId};
 use shards::shard::answer::TableChange;
+use shards::shard::request::ItemKind;
 use shards::subject::{self, trie::Trie};
 
 /// The interest of all accounts. One copy per core: its own subscriptions exactly, those of other cores as counts.
@@ -162,6 +163,19 @@ impl Interest {
         index
     }
 
+    /// The shard that alone gets a message on a published subject, and as what. `None`: somebody else does too, or nobody at
+    /// all; ask `route`.
+    #[inline]
+    pub fn shard(&mut self, account: AccountId, subject: &[u8]) -> Option<(ItemKind, Home)> {
+        if subject.starts_with(b"$JS.ACK.")
+            && let Some(home) = self.ack_home(account, subject)
+        {
+            return Some((ItemKind::Ack, home));
+        }
+        let index = self.route(account, subject);
+        self.get(account, index).shard
+    }
+
     fn look_up(&mut self, account: AccountId, subject: &[u8]) -> RouteIndex {
         let here = self.account_mut(account);
         if let Some(prefix) = inbox_prefix(subject) {
@@ -288,6 +302,7 @@ impl Interest {
         here.listeners.visit_matches(subject, |listener| listener.who.join(route, &mut self.members));
         route.set_members(&mut self.members);
         route.service = service::classify(&self.streams, account, subject);
+        route.set_shard();
         index
     }
 
@@ -309,6 +324,7 @@ impl Interest {
         let (index, route) = here.routes.replace(prefix, KeyKind::Prefix);
         here.listeners.visit_colliding(&self.pattern, |listener| listener.who.join(route, &mut self.members));
         route.set_members(&mut self.members);
+        route.set_shard();
         Some(index)
     }
 }

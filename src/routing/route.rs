@@ -5,6 +5,7 @@ use super::service::{Home, Service};
 use crate::limits::{ROUTES_MAX, ROUTES_MIN};
 use shards::hashing::hash_bytes;
 use shards::ids::CoreId;
+use shards::shard::request::ItemKind;
 
 /// A subscription of a client of this core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub struct Route {
     /// The stream that stores the message.
     pub stream: Option<Home>,
     pub service: Service,
+    /// The shard that alone gets the message, and as what; `None` if anybody else does, or nobody.
+    pub shard: Option<(ItemKind, Home)>,
     members: Vec<Member>,
 }
 
@@ -126,6 +129,19 @@ impl Route {
         self.members.clear();
         self.stream = None;
         self.service = Service::None;
+        self.shard = None;
+    }
+
+    /// To be called when everything else is known.
+    pub(super) fn set_shard(&mut self) {
+        self.shard = match (self.stream, self.service) {
+            _ if self.has_subscribers() => None,
+            (Some(home), Service::None) => Some((ItemKind::Publish, home)),
+            (None, Service::Fetch(home)) => Some((ItemKind::Fetch, home)),
+            (None, Service::Ack(home)) => Some((ItemKind::Ack, home)),
+            (None, Service::FlowControl(home)) => Some((ItemKind::FlowControl, home)),
+            _ => None,
+        };
     }
 
     pub(super) fn add_core(&mut self, core: CoreId) {

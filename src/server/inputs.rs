@@ -7,7 +7,7 @@ use crate::limits::{
 use crate::routing::service::Home;
 use bytes::{Buf, Bytes, BytesMut};
 use shards::core_server::ShardInput;
-use shards::ids::{AccountId, CoreId, Origin, ShardId};
+use shards::ids::{AccountId, CoreId, GroupId, Origin, ShardId};
 use shards::shard::answer::PubAcks;
 use shards::shard::request::{Batch, Item, ItemKind, ReplyTo, Request, Span};
 use shards::time::Instant;
@@ -44,7 +44,8 @@ struct ShardQueue {
     queue: VecDeque<ShardInput>,
     /// Inputs polled so far: number of the queue's front.
     polled: u64,
-    /// Number of the chunk that the last batch of the queue refers to last.
+    /// Number of the chunk that the last input of the queue, a batch of this core, refers to last. 0: there is none, or the
+    /// last input is something else.
     chunk: u64,
 }
 
@@ -61,6 +62,24 @@ struct OpenChunk {
     shard: usize,
     /// Number of the batch in its queue.
     input: u64,
+}
+
+/// Messages of one client for one shard, added one after another. What they have in common is settled once.
+#[derive(Debug)]
+pub struct ItemRun<'a> {
+    /// The shard's.
+    pub core: CoreId,
+    kind: ItemKind,
+    group: GroupId,
+    origin: Origin,
+    /// Index of the chunk in the batch.
+    number: u32,
+    chunk: &'a [u8],
+    batch: &'a mut Batch,
+    lent: &'a mut Lent,
+    /// What was added, with its bytes. Its credit is taken at the end.
+    items: u64,
+    bytes: u64,
 }
 
 impl ShardInputs {
@@ -93,11 +112,10 @@ impl ShardInputs {
     /// Whether more may be asked of the shards of a core. Like all credit it may be exceeded by one message per connection,
     /// whose bytes are in memory anyway.
     pub fn has_room(&self, core: CoreId) -> bool {
-        let lent = &self.lent[usize::from(core.0)];
-        lent.items < LENT_ITEMS_MAX && lent.bytes < LENT_BYTES_MAX && lent.queued < QUEUED_INPUTS_MAX
+        self.lent[usize::from(core.0)].has_room(0, 0)
     }
 
-    /// Adds a message that lies in the chunk in hand.
+    /// Adds a message that lies in the chunk in hand. Some: the core of the shard, if there is no room for more now.
     pub fn push_item(
         &mut self,
         kind: ItemKind,
@@ -105,21 +123,33 @@ impl ShardInputs {
         origin: Origin,
         publish: &Publish<'_>,
         chunk: &[u8],
-    ) {
-        let at = |part| span(chunk, part);
-        let (subject, reply) = (at(publish.subject), at(publish.reply));
-        let (headers, payload) = (at(publish.headers), at(publish.payload));
-        let bytes = u64::from(subject.len + reply.len + headers.len + payload.len);
-        self.open_chunk(home.shard, publish.account);
-        let queue = &mut self.shards[usize::from(home.shard.0)];
-        let lent = &mut self.lent[usize::from(queue.home.0)];
-        lent.items += 1;
-        lent.bytes += bytes;
-        let Some(ShardInput::Batch(batch)) = queue.queue.back_mut() else { return };
-        let chunk = batch.chunks.len() as u32 - 1;
-        batch.credit_items += 1;
-        batch.credit_bytes += bytes;
-        batch.items.push(Item { kind, group: home.group, origin, chunk, subject, reply, headers, payload });
+    ) -> Option<CoreId> {
+        let has_room = self.item_run(kind, home, origin, publish.account, chunk).push(publish);
+        (!has_room).then_some(self.home(home.shard))
+    }
+
+    /// Begins to add messages of one account that lie in the chunk in hand.
+    pub fn item_run<'a>(
+        &'a mut self,
+        kind: ItemKind,
+        home: Home,
+        origin: Origin,
+        account: AccountId,
+        chunk: &'a [u8],
+    ) -> ItemRun<'a> {
+        let index = usize::from(home.shard.0);
+        let queue = &self.shards[index];
+        let is_open = queue.chunk == self.chunk
+            && matches!(queue.queue.back(), Some(ShardInput::Batch(batch)) if batch.account == account);
+        if !is_open {
+            self.open_chunk(home.shard, account);
+        }
+        let queue = &mut self.shards[index];
+        let core = queue.home;
+        let lent = &mut self.lent[usize::from(core.0)];
+        let batch = last_batch(queue);
+        let number = batch.chunks.len() as u32 - 1;
+        ItemRun { core, kind, group: home.group, origin, number, chunk, batch, lent, items: 0, bytes: 0 }
     }
 
     /// Adds a message of the broker itself, whose bytes are copied. Nobody waits for its pub ack.
@@ -160,6 +190,7 @@ impl ShardInputs {
     /// Adds something that came from another core, or goes from shard to shard on this one.
     pub fn push(&mut self, shard: ShardId, input: ShardInput) {
         let queue = &mut self.shards[usize::from(shard.0)];
+        queue.chunk = 0;
         queue.queue.push_back(input);
         self.lent[usize::from(queue.home.0)].queued += 1;
     }
@@ -244,20 +275,12 @@ impl ShardInputs {
         }
     }
 
-    /// Sees to it that the last input of a shard's queue is a batch with a place for the chunk in hand as its last.
+    /// Makes the last input of a shard's queue a batch with a place for the chunk in hand as its last.
     fn open_chunk(&mut self, shard: ShardId, account: AccountId) {
-        let (number, index) = (self.chunk, usize::from(shard.0));
-        let queue = &self.shards[index];
-        if queue.chunk == number
-            && let Some(ShardInput::Batch(batch)) = queue.queue.back()
-            && batch.account == account
-            && batch.origin == self.own
-        {
-            return;
-        }
         self.batch(shard, account).chunks.push(Bytes::new());
+        let index = usize::from(shard.0);
         let queue = &mut self.shards[index];
-        queue.chunk = number;
+        queue.chunk = self.chunk;
         let input = queue.polled + queue.queue.len() as u64 - 1;
         self.open.push(OpenChunk { shard: index, input });
     }
@@ -275,13 +298,9 @@ impl ShardInputs {
             if self.shards[index].home != self.own && batch.spare_acks.acks.capacity() == 0 {
                 batch.spare_acks = self.spare_acks.pop().unwrap_or_default();
             }
-            self.shards[index].chunk = 0;
             self.push(shard, ShardInput::Batch(batch));
         }
-        match self.shards[index].queue.back_mut() {
-            Some(ShardInput::Batch(batch)) => batch,
-            _ => unreachable!("a batch was just made the last input"),
-        }
+        last_batch(&mut self.shards[index])
     }
 
     /// Adds an item to the batch at the end of a shard's queue.
@@ -295,6 +314,55 @@ impl ShardInputs {
             batch.credit_bytes += bytes;
             batch.items.push(item);
         }
+    }
+}
+
+impl Lent {
+    /// Whether there is room behind so much that is about to be added.
+    #[inline]
+    fn has_room(&self, items: u64, bytes: u64) -> bool {
+        self.items + items < LENT_ITEMS_MAX
+            && self.bytes + bytes < LENT_BYTES_MAX
+            && self.queued < QUEUED_INPUTS_MAX
+    }
+}
+
+impl ItemRun<'_> {
+    /// Adds a message. False: there is no room for more.
+    #[inline(always)]
+    pub fn push(&mut self, publish: &Publish<'_>) -> bool {
+        let at = |part| span(self.chunk, part);
+        self.batch.items.push(Item {
+            kind: self.kind,
+            group: self.group,
+            origin: self.origin,
+            chunk: self.number,
+            subject: at(publish.subject),
+            reply: at(publish.reply),
+            headers: at(publish.headers),
+            payload: at(publish.payload),
+        });
+        self.items += 1;
+        self.bytes += (publish.subject.len() + publish.reply.len() + publish.len()) as u64;
+        self.lent.has_room(self.items, self.bytes)
+    }
+}
+
+/// Takes the credit.
+impl Drop for ItemRun<'_> {
+    fn drop(&mut self) {
+        self.lent.items += self.items;
+        self.lent.bytes += self.bytes;
+        self.batch.credit_items += self.items;
+        self.batch.credit_bytes += self.bytes;
+    }
+}
+
+/// The batch that was just made the last input of a queue.
+fn last_batch(queue: &mut ShardQueue) -> &mut Batch {
+    match queue.queue.back_mut() {
+        Some(ShardInput::Batch(batch)) => batch,
+        _ => unreachable!("the last input is a batch"),
     }
 }
 

@@ -1,5 +1,4 @@
 use super::*;
-use shards::ids::GroupId;
 
 const G: AccountId = AccountId::GLOBAL;
 const OWN: CoreId = CoreId(0);

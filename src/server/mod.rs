@@ -9,6 +9,7 @@ mod delivery;
 mod inputs;
 mod outputs;
 mod pub_acks;
+mod publishes;
 mod random;
 mod reading;
 mod reports;
@@ -259,6 +260,9 @@ impl Server {
 
 #[cfg(test)]
 mod simulated_cores_test;
+
+#[cfg(test)]
+mod publishes_test;
 
 #[cfg(test)]
 mod server_test;

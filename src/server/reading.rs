@@ -72,9 +72,16 @@ impl Server {
     /// Performs what the chunk asks for, as far as there is room.
     fn read(&mut self, key: ClientKey, chunk: &[u8], at: &mut usize) -> Reading {
         loop {
+            if let Some(full) = self.read_publishes(key, chunk, at) {
+                return self.pause(key, full);
+            }
             let Some(connected) = self.clients.get_mut(key) else { return Reading::Closed };
             let full = match connected.client.next_action(self.now, chunk, at) {
-                Next::Do(Action::Publish(publish)) => self.publish(key, &publish, chunk),
+                Next::Do(Action::Publish(publish)) => {
+                    self.counters.in_messages += 1;
+                    self.counters.in_bytes += publish.len() as u64;
+                    self.publish(key, &publish, chunk)
+                }
                 Next::Do(Action::Subscribe { account, id, subject, queue }) => {
                     self.subscribe(key, account, id, subject, queue)
                 }
@@ -101,20 +108,23 @@ impl Server {
                 }
             };
             if let Some(full) = full {
-                self.waits.pause(self.now.monotonic, key, full);
-                if let Some(connected) = self.clients.get_mut(key) {
-                    connected.paused = true;
-                    connected.stalled |= full == Full::Subscriber;
-                }
-                return Reading::Pause;
+                return self.pause(key, full);
             }
         }
     }
 
+    /// A client is not read until there is room.
+    fn pause(&mut self, key: ClientKey, full: Full) -> Reading {
+        self.waits.pause(self.now.monotonic, key, full);
+        if let Some(connected) = self.clients.get_mut(key) {
+            connected.paused = true;
+            connected.stalled |= full == Full::Subscriber;
+        }
+        Reading::Pause
+    }
+
     /// A publish goes to subscribers, to the stream that captures it and to the part of the broker that its subject names.
-    fn publish(&mut self, key: ClientKey, publish: &Publish<'_>, chunk: &[u8]) -> Option<Full> {
-        self.counters.in_messages += 1;
-        self.counters.in_bytes += (publish.headers.len() + publish.payload.len()) as u64;
+    pub(super) fn publish(&mut self, key: ClientKey, publish: &Publish<'_>, chunk: &[u8]) -> Option<Full> {
         if publish.subject.starts_with(b"$JS.ACK.")
             && let Some(home) = self.interest.ack_home(publish.account, publish.subject)
         {
@@ -183,9 +193,7 @@ impl Server {
         chunk: &[u8],
     ) -> Option<Full> {
         let origin = self.origin(key);
-        self.inputs.push_item(kind, home, origin, publish, chunk);
-        let core = self.inputs.home(home.shard);
-        (!self.inputs.has_room(core)).then_some(Full::Shards(core))
+        self.inputs.push_item(kind, home, origin, publish, chunk).map(Full::Shards)
     }
 
     /// A request to the JSON API.
@@ -309,7 +317,7 @@ impl Server {
         }
     }
 
-    fn origin(&self, key: ClientKey) -> Origin {
+    pub(super) fn origin(&self, key: ClientKey) -> Origin {
         Origin { core: self.topology.core, slot: key.slot, generation: key.generation }
     }
 }
