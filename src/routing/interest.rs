@@ -1,5 +1,6 @@
 //! Everybody who listens, as one core knows it: its own subscriptions, other cores, streams.
 
+use super::last_ack::LastAck;
 use super::mail::InterestChange;
 use super::queue_names::{QueueId, QueueNames};
 use super::route::{KeyKind, LocalSubscription, Member, Route, RouteCache, RouteIndex, Subjects};
@@ -29,6 +30,7 @@ pub struct Interest {
 struct AccountInterest {
     listeners: Trie<Listener>,
     routes: RouteCache,
+    acks: LastAck,
     /// Listeners whose pattern may match an ack's subject. Nearly always 0.
     on_acks: usize,
     /// Listeners whose pattern may match an event's subject.
@@ -126,6 +128,7 @@ impl Interest {
             }
         }
         here.routes.invalidate_all();
+        here.acks.forget();
         true
     }
 
@@ -215,6 +218,9 @@ impl Interest {
     /// Who receives a message on `subject`, if that was asked for recently.
     pub fn cached(&self, account: AccountId, subject: &[u8]) -> Option<&Route> {
         let here = self.accounts.get(account.0 as usize)?;
+        if let Some(index) = here.routes.again(subject) {
+            return Some(here.routes.get(index));
+        }
         let prefix = inbox_prefix(subject).and_then(|prefix| here.routes.find_prefix(prefix));
         let index = match prefix {
             Some((KeyKind::Prefix, index)) => Some(index),
@@ -266,12 +272,21 @@ impl Interest {
 
     /// Where an ack goes that nobody but its consumer can want. None: ask `route`. Every ack has a subject of its own, so
     /// their routes are not worth caching.
-    pub fn ack_home(&self, account: AccountId, subject: &[u8]) -> Option<Home> {
-        if self.accounts.get(account.0 as usize).is_some_and(|here| here.on_acks > 0) {
+    #[inline]
+    pub fn ack_home(&mut self, account: AccountId, subject: &[u8]) -> Option<Home> {
+        let here = self.account_mut(account);
+        if here.on_acks > 0 {
             return None;
         }
+        here.acks.home(subject).or_else(|| self.find_ack_home(account, subject))
+    }
+
+    fn find_ack_home(&mut self, account: AccountId, subject: &[u8]) -> Option<Home> {
         match service::classify(&self.streams, account, subject) {
-            Service::Ack(home) => Some(home),
+            Service::Ack(home) => {
+                self.account_mut(account).acks.note(subject, home);
+                Some(home)
+            }
             _ => None,
         }
     }

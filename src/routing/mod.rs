@@ -3,6 +3,7 @@
 //! Must not know: sockets, JSON.
 
 pub mod interest;
+mod last_ack;
 pub mod mail;
 pub mod peers;
 pub mod queue_names;
