@@ -49,6 +49,7 @@ pub enum Delivered {
 
 impl Client {
     /// Queues a message for a subscription.
+    #[inline]
     pub fn deliver(&mut self, id: SubscriptionId, message: &Delivery<'_>) -> Delivered {
         if self.closed.is_some() {
             return Delivered::Gone;

@@ -2,10 +2,12 @@
 
 use super::Server;
 use super::clients::ClientKey;
+use super::delivery::delivery;
 use crate::jetstream::advisories;
 use crate::jetstream::errors::ApiError;
 use crate::jetstream::pub_ack;
 use crate::routing::mail::Message;
+use crate::routing::route::LocalSubscription;
 use shards::ids::AccountId;
 use shards::shard::answer::{Advisory, Answer};
 use shards::shard::request::ReplyTo;
@@ -29,7 +31,12 @@ impl Server {
     /// nobody waits for that pub ack. It is dropped and counted while the stream's shard is full.
     pub(super) fn send_own(&mut self, message: &Message<'_>) -> bool {
         let index = self.interest.route(message.account, message.to);
-        let stream = self.interest.get(message.account, index).stream;
+        let route = self.interest.get(message.account, index);
+        // As nearly all replies and deliveries: to one listener here.
+        if let Some(listener) = route.only_listener() {
+            return self.deliver_own(listener, message);
+        }
+        let stream = route.stream;
         let mut received = self.fan_out(index, message, None).received;
         if let Some(home) = stream {
             received = true;
@@ -39,6 +46,20 @@ impl Server {
                 self.counters.dropped_captures += 1;
             }
         }
+        self.settle();
+        received
+    }
+
+    /// As `fan_out` for a message of the broker itself with a single receiver.
+    fn deliver_own(&mut self, listener: LocalSubscription, message: &Message<'_>) -> bool {
+        let delivery = delivery(message);
+        let received = self.clients.deliver(listener, &delivery);
+        if received {
+            self.counters.out_messages += 1;
+            self.counters.out_bytes += (message.headers.len() + message.payload.len()) as u64;
+        }
+        // Nobody stalls the broker.
+        self.clients.take_crowded();
         self.settle();
         received
     }

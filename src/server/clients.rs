@@ -235,6 +235,12 @@ impl Clients {
         None
     }
 
+    /// Whether a subscription had its last message, or a client's end was noticed.
+    #[inline]
+    pub fn has_ends(&self) -> bool {
+        !self.removals.is_empty() || !self.ended.is_empty()
+    }
+
     /// The next client whose end was just noticed.
     pub fn poll_ended(&mut self) -> Option<ClientKey> {
         self.ended.pop_front()

@@ -145,7 +145,7 @@ impl Sent {
     }
 }
 
-fn delivery<'a>(message: &Message<'a>) -> Delivery<'a> {
+pub(super) fn delivery<'a>(message: &Message<'a>) -> Delivery<'a> {
     Delivery {
         subject: message.subject,
         reply: message.reply,

@@ -241,8 +241,16 @@ impl Server {
         }
     }
 
-    /// Takes out of the interest what ended: subscriptions that had their last message, clients that have closed.
+    /// Takes out of the interest what ended: subscriptions that had their last message, clients that have closed. Cheap if
+    /// nothing did.
+    #[inline]
     fn settle(&mut self) {
+        if self.clients.has_ends() {
+            self.settle_ends();
+        }
+    }
+
+    fn settle_ends(&mut self) {
         while let Some(removal) = self.clients.poll_removal() {
             let clients::Removal { account, subscription, removed } = removal;
             self.unsubscribe(account, subscription, &removed);
