@@ -341,11 +341,9 @@ impl Connection {
                 None => Ok(None),
             };
         }
-        let block = blocks.with_room(before + len);
-        block.resize(before + len, 0);
-        let read = self.socket.try_read(&mut block[before..]);
+        let block = blocks.with_len(before + len);
+        let read = self.socket.try_read(&mut block[before..before + len]);
         let Ok(Some(n @ 1..)) = read else {
-            block.clear();
             return match read? {
                 Some(n) => some(n).map(|_| None),
                 None => Ok(None),
@@ -354,7 +352,6 @@ impl Connection {
         block[..before].copy_from_slice(&self.kept);
         self.kept = BytesMut::new();
         let bytes = block.split_to(before + n);
-        block.clear();
         Ok(Some((len, n, bytes)))
     }
 
@@ -431,11 +428,9 @@ impl Connection {
         if self.ended || self.socket.end().is_err() {
             return;
         }
-        let block = blocks.with_room(DRAIN_MAX);
-        block.resize(DRAIN_MAX, 0);
+        let block = blocks.with_len(DRAIN_MAX);
         // Nothing can be done about a failure; the connection is closed either way.
-        let _ = self.socket.try_read(&mut block[..]);
-        block.clear();
+        let _ = self.socket.try_read(&mut block[..DRAIN_MAX]);
     }
 }
 
