@@ -17,26 +17,45 @@ const PAIRS: [u8; 200] = {
     pairs
 };
 
-/// Appends a number in decimal.
+/// Appends a number in decimal. Sizes of messages, nearly all of which are short, need no loop.
 #[inline]
-pub fn put(out: &mut Vec<u8>, mut value: u64) {
+pub fn put(out: &mut Vec<u8>, value: u64) {
+    let [tens, ones] = pair(value % 100);
+    match value {
+        0..10 => out.push(ones),
+        10..100 => out.extend_from_slice(&[tens, ones]),
+        100..1_000 => out.extend_from_slice(&[b'0' + (value / 100) as u8, tens, ones]),
+        1_000..10_000 => {
+            let [thousands, hundreds] = pair(value / 100);
+            out.extend_from_slice(&[thousands, hundreds, tens, ones]);
+        }
+        _ => put_long(out, value),
+    }
+}
+
+fn put_long(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0u8; DIGITS_MAX];
     let mut at = DIGITS_MAX;
     while value >= 100 {
-        let pair = 2 * (value % 100) as usize;
-        value /= 100;
         at -= 2;
-        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+        digits[at..at + 2].copy_from_slice(&pair(value % 100));
+        value /= 100;
     }
     if value >= 10 {
-        let pair = 2 * value as usize;
         at -= 2;
-        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+        digits[at..at + 2].copy_from_slice(&pair(value));
     } else {
         at -= 1;
         digits[at] = b'0' + value as u8;
     }
     out.extend_from_slice(&digits[at..]);
+}
+
+/// Both digits of a number below a hundred.
+#[inline]
+fn pair(value: u64) -> [u8; 2] {
+    let at = 2 * value as usize;
+    [PAIRS[at], PAIRS[at + 1]]
 }
 
 /// Makes digits those of the number that follows. False: there are not enough of them; they are all 0 then.
@@ -105,7 +124,8 @@ mod tests {
 
     #[test]
     fn numbers_are_written_and_read() {
-        for value in [0, 7, 10, 99, 100, 101, 999, 1234567890, 10u64.pow(19), u64::MAX] {
+        let powers = (0..20).map(|power| 10u64.pow(power)).flat_map(|power| [power - 1, power, power + 1]);
+        for value in powers.chain([7, 1234567890, u64::MAX]) {
             let mut out = Vec::new();
             put(&mut out, value);
             assert_eq!(out, value.to_string().as_bytes());
