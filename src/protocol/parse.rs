@@ -327,10 +327,15 @@ pub(super) fn size(digits: &[u8]) -> Option<usize> {
     if digits.is_empty() || digits.len() > 9 {
         return None;
     }
-    digits.iter().try_fold(0usize, |number, &digit| {
+    let mut number = 0;
+    for digit in digits {
         let digit = digit.wrapping_sub(b'0');
-        (digit < 10).then_some(number * 10 + usize::from(digit))
-    })
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + usize::from(digit);
+    }
+    Some(number)
 }
 
 #[inline]
