@@ -6,7 +6,7 @@ mod fixture;
 
 use fixture::BATCH;
 use fixture::cores::Cores;
-use fixture::said::{acks_of, captured, captured_on, fetch};
+use fixture::said::{acks_of, captured, captured_by, captured_on, fetch};
 
 /// Name, and what runs that many batches of it.
 type Workload = (&'static str, fn(u64));
@@ -18,6 +18,8 @@ const WORKLOADS: &[Workload] = &[
     ("publish-1024", |batches| publish(1, "", 1024, batches)),
     ("publish-msg-id", |batches| publish(1, "Nats-Msg-Id", 128, batches)),
     ("publish-max-per-subject", publish_on_many_subjects),
+    // Four clients that do not wait, each to all streams in turn: what an entry costs.
+    ("publish-1000-streams", publish_to_many_streams),
     // The client's core is not the stream's.
     ("publish-crossing", |batches| publish(2, "", 128, batches)),
     // From the bytes of a pull request to the applied acks of its messages.
@@ -26,6 +28,12 @@ const WORKLOADS: &[Workload] = &[
 
 /// Subjects of a stream with `max_msgs_per_subject`: more than a core's cache of routes has places for.
 const SUBJECTS: u64 = 1 << 15;
+
+/// Streams that are written to in turn.
+const STREAMS: u64 = 1000;
+
+/// Clients that publish to all streams at the same time.
+const CLIENTS: u64 = 4;
 
 /// Most batches that `deliver` can be asked for. They are published beforehand whatever is asked for, so that publishing
 /// is no part of the difference of two runs.
@@ -67,6 +75,35 @@ fn publish_on_many_subjects(batches: u64) {
     }
 }
 
+/// Each turn brings a batch of each client, as long as there are any: answers come while the next batches are read.
+fn publish_to_many_streams(batches: u64) {
+    let mut cores = Cores::new(1);
+    let clients: Vec<usize> = (0..CLIENTS).map(|_| cores.connect()).collect();
+    for &client in &clients {
+        cores.says(client, format!("SUB _INBOX.{client}.* 1\r\n").as_bytes());
+    }
+    cores.says(clients[0], b"SUB _INBOX.abc.* 2\r\n");
+    for n in 0..STREAMS {
+        cores.create_stream_for(clients[0], &format!("S{n}"), &format!("orders.{n}.>"), "");
+    }
+    let mut heard = Vec::new();
+    clients.iter().for_each(|&client| cores.take_heard(client, &mut heard));
+    // Clients begin at different streams, and each goes round.
+    let first_of = |client: usize, turn: u64| client as u64 * STREAMS / CLIENTS + turn * BATCH;
+    for turn in 0..batches / CLIENTS {
+        for &client in &clients {
+            let bytes = uncounted(|| captured_by(client, first_of(client, turn), |n| n % STREAMS));
+            cores.hand_in(client, &bytes);
+        }
+        cores.turn();
+    }
+    cores.rest();
+    for &client in &clients {
+        cores.take_heard(client, &mut heard);
+        uncounted(|| assert_eq!(count_acks(&heard), batches / CLIENTS * BATCH));
+    }
+}
+
 fn deliver(batches: u64) {
     assert!(batches <= DELIVERED_MAX);
     // Whatever is delivered is in memory.
@@ -97,9 +134,12 @@ fn stream(mut cores: Cores, options: &str) -> (Cores, usize) {
 }
 
 fn assert_acked(heard: &[u8], last: u64) {
-    let acks = heard.windows(8).filter(|bytes| *bytes == b"{\"stream").count() as u64;
-    assert_eq!(acks, BATCH);
+    assert_eq!(count_acks(heard), BATCH);
     assert!(heard.ends_with(format!("{{\"stream\":\"ORDERS\",\"seq\":{last}}}\r\n").as_bytes()));
+}
+
+fn count_acks(heard: &[u8]) -> u64 {
+    heard.windows(8).filter(|bytes| *bytes == b"{\"stream").count() as u64
 }
 
 /// What is done here is none of the broker's cost: callgrind does not collect while it is inside.
