@@ -108,25 +108,35 @@ impl Record<'_> {
     /// Fills `out`, which is exactly `encoded_len` long. Subject, headers and payload are within their limits: admission
     /// has refused everything longer.
     pub fn write_to(&self, out: &mut [u8]) {
+        let (subject_len, headers_len, payload_len) =
+            (self.subject.len(), self.headers.len(), self.payload.len());
+        assert!(subject_len <= SUBJECT_LEN_MAX && headers_len <= HEADER_BLOCK_LEN_MAX);
+        assert!(payload_len <= PAYLOAD_LEN_MASK as usize);
         assert_eq!(out.len(), self.encoded_len());
-        assert!(self.subject.len() <= SUBJECT_LEN_MAX && self.headers.len() <= HEADER_BLOCK_LEN_MAX);
-        assert!(self.payload.len() <= PAYLOAD_LEN_MASK as usize);
-        out[0..8].copy_from_slice(&self.seq.0.to_le_bytes());
-        out[8..16].copy_from_slice(&self.time.0.to_le_bytes());
-        let payload_and_flags = self.payload.len() as u32 | u32::from(self.flags()) << FLAGS_SHIFT;
-        out[16..20].copy_from_slice(&payload_and_flags.to_le_bytes());
-        out[20..22].copy_from_slice(&(self.subject.len() as u16).to_le_bytes());
-        out[22..24].copy_from_slice(&(self.headers.len() as u16).to_le_bytes());
-        let mut rest = &mut out[RECORD_HEADER_LEN..];
+        let mut head = [0; RECORD_HEADER_LEN];
+        head[0..8].copy_from_slice(&self.seq.0.to_le_bytes());
+        head[8..16].copy_from_slice(&self.time.0.to_le_bytes());
+        let lengths = payload_len as u64
+            | u64::from(self.flags()) << FLAGS_SHIFT
+            | (subject_len as u64) << 32
+            | (headers_len as u64) << 48;
+        head[16..24].copy_from_slice(&lengths.to_le_bytes());
+        let (to, mut rest) = out.split_at_mut(RECORD_HEADER_LEN);
+        to.copy_from_slice(&head);
+        // The padding is in the last word; what is not padding is written over it.
+        if let Some(last) = rest.last_chunk_mut::<8>() {
+            *last = [0; 8];
+        }
         if self.ttl != Ttl::None {
             let seconds = if let Ttl::Seconds(seconds) = self.ttl { seconds } else { 0 };
             put(&mut rest, &seconds.to_le_bytes());
         }
         put(&mut rest, self.subject);
-        put(&mut rest, self.headers.version);
-        put(&mut rest, self.headers.rest);
+        if headers_len > 0 {
+            put(&mut rest, self.headers.version);
+            put(&mut rest, self.headers.rest);
+        }
         put(&mut rest, self.payload);
-        rest.fill(0);
     }
 
     fn flags(&self) -> u8 {
@@ -161,40 +171,26 @@ impl<'a> RecordView<'a> {
     /// Reads a record that fills `bytes` exactly. Errors: lengths that do not add up, unknown flags, padding that is not
     /// zero.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes);
-        let seq = StreamSeq(reader.u64()?);
-        let time = WallTime(reader.u64()?);
-        let payload_and_flags = reader.u32()?;
-        let subject_len = usize::from(reader.u16()?);
-        let headers_len = usize::from(reader.u16()?);
-        let flags = (payload_and_flags >> FLAGS_SHIFT) as u8;
-        if flags & !FLAGS_KNOWN != 0 {
+        let (head, rest) = bytes.split_first_chunk::<RECORD_HEADER_LEN>().ok_or(Malformed)?;
+        let [seq, time, lengths] = words_of(head);
+        let flags = (lengths >> FLAGS_SHIFT) as u8;
+        let subject_len = (lengths >> 32) as usize & 0xffff;
+        let headers_len = (lengths >> 48) as usize;
+        let payload_len = lengths as usize & PAYLOAD_LEN_MASK as usize;
+        let (rollup, ttl, rest) = if flags & !FLAG_MSG_ID == 0 {
+            (Rollup::None, Ttl::None, rest)
+        } else {
+            parse_flags(flags, rest)?
+        };
+        let len = subject_len + headers_len + payload_len;
+        let padding_len = rest.len().checked_sub(len).ok_or(Malformed)?;
+        if padding_len >= 8 || !bytes.len().is_multiple_of(8) || !ends_with_zeros(bytes, padding_len) {
             return Err(Malformed);
         }
-        let rollup = match flags & (FLAG_ROLLUP_SUBJECT | FLAG_ROLLUP_ALL) {
-            0 => Rollup::None,
-            FLAG_ROLLUP_SUBJECT => Rollup::Subject,
-            FLAG_ROLLUP_ALL => Rollup::All,
-            _ => return Err(Malformed),
-        };
-        let ttl = match flags & (FLAG_TTL | FLAG_TTL_NEVER) {
-            0 => Ttl::None,
-            FLAG_TTL => Ttl::Seconds(reader.u64()?),
-            FLAG_TTL_NEVER => return Err(Malformed),
-            _ if reader.u64()? == 0 => Ttl::Never,
-            _ => return Err(Malformed),
-        };
-        let subject = reader.take(subject_len)?;
-        let headers = reader.take(headers_len)?;
-        let payload = reader.take((payload_and_flags & PAYLOAD_LEN_MASK) as usize)?;
-        let padding = reader.remaining();
-        if padding >= 8
-            || !bytes.len().is_multiple_of(8)
-            || reader.take(padding)?.iter().any(|&byte| byte != 0)
-        {
-            return Err(Malformed);
-        }
+        let (subject, rest) = rest.split_at(subject_len);
+        let (headers, rest) = rest.split_at(headers_len);
         let has_msg_id = flags & FLAG_MSG_ID != 0;
+        let (seq, time, payload) = (StreamSeq(seq), WallTime(time), &rest[..payload_len]);
         Ok(RecordView { seq, time, subject, headers, payload, rollup, ttl, has_msg_id })
     }
 
@@ -208,6 +204,63 @@ impl<'a> RecordView<'a> {
             payload: self.payload,
         }
     }
+}
+
+/// How many of the records in `rest`, from its front, go on with `first`: they differ from it and from one another in
+/// sequence and time alone, each by one, and in the payload. All have the length of `first`, which is a record; none of
+/// these asks for anything besides being stored, or the answer is 0.
+pub fn run_behind(first: &[u8], rest: &[u8]) -> usize {
+    let Some((head, first)) = first.split_first_chunk::<RECORD_HEADER_LEN>() else { return 0 };
+    let [seq, time, lengths] = words_of(head);
+    if (lengths >> FLAGS_SHIFT) as u8 != 0 {
+        return 0;
+    }
+    let subject_len = (lengths >> 32) as usize & 0xffff;
+    let len = subject_len + (lengths >> 48) as usize + (lengths as usize & PAYLOAD_LEN_MASK as usize);
+    let (Some(subject), Some(padding)) = (first.get(..subject_len), first.get(len..)) else { return 0 };
+    let padding_len = padding.len().min(7);
+    let follows = |(before, record): (u64, &[u8])| {
+        let Some((head, body)) = record.split_first_chunk::<RECORD_HEADER_LEN>() else { return false };
+        let expected = [seq.checked_add(before + 1), time.checked_add(before + 1), Some(lengths)];
+        words_of(head).map(Some) == expected
+            && &body[..subject_len] == subject
+            && ends_with_zeros(record, padding_len)
+    };
+    let records = rest.chunks_exact(first.len() + RECORD_HEADER_LEN);
+    (0..).zip(records).take_while(|&record| follows(record)).count()
+}
+
+fn words_of(head: &[u8; RECORD_HEADER_LEN]) -> [u64; 3] {
+    let (words, _) = head.as_chunks::<8>();
+    [0, 1, 2].map(|at| u64::from_le_bytes(words[at]))
+}
+
+/// Whether the last bytes of a record, less than eight, are zero.
+fn ends_with_zeros(record: &[u8], len: usize) -> bool {
+    let last = record.last_chunk::<8>().map_or(0, |last| u64::from_le_bytes(*last));
+    last.checked_shr(64 - 8 * len as u32).unwrap_or(0) == 0
+}
+
+/// What the flags ask for, and what follows behind the time to live.
+fn parse_flags(flags: u8, rest: &[u8]) -> Result<(Rollup, Ttl, &[u8]), Malformed> {
+    let mut reader = Reader::new(rest);
+    if flags & !FLAGS_KNOWN != 0 {
+        return Err(Malformed);
+    }
+    let rollup = match flags & (FLAG_ROLLUP_SUBJECT | FLAG_ROLLUP_ALL) {
+        0 => Rollup::None,
+        FLAG_ROLLUP_SUBJECT => Rollup::Subject,
+        FLAG_ROLLUP_ALL => Rollup::All,
+        _ => return Err(Malformed),
+    };
+    let ttl = match flags & (FLAG_TTL | FLAG_TTL_NEVER) {
+        0 => Ttl::None,
+        FLAG_TTL => Ttl::Seconds(reader.u64()?),
+        FLAG_TTL_NEVER => return Err(Malformed),
+        _ if reader.u64()? == 0 => Ttl::Never,
+        _ => return Err(Malformed),
+    };
+    Ok((rollup, ttl, reader.take(reader.remaining())?))
 }
 
 fn put(rest: &mut &mut [u8], bytes: &[u8]) {
@@ -281,6 +334,37 @@ mod tests {
     }
 
     #[test]
+    fn a_run_ends_at_the_first_record_that_differs_in_more_than_number_and_payload() {
+        let plain = |seq: u64, time: u64| Record {
+            seq: StreamSeq(seq),
+            time: WallTime(time),
+            rollup: Rollup::None,
+            has_msg_id: false,
+            ..record(b"", if seq.is_multiple_of(2) { b"hello" } else { b"world" }, Ttl::None)
+        };
+        let run = |last: &Record<'_>| {
+            let records = [plain(1, 10), plain(2, 11), plain(3, 12)];
+            let bytes: Vec<u8> = records.iter().chain([last]).flat_map(bytes_of).collect();
+            let (first, rest) = bytes.split_at(records[0].encoded_len());
+            run_behind(first, rest)
+        };
+        assert_eq!(run(&plain(4, 13)), 3);
+        assert_eq!(run(&plain(5, 13)), 2);
+        assert_eq!(run(&plain(4, 14)), 2);
+        assert_eq!(run(&Record { subject: b"orders.us", ..plain(4, 13) }), 2);
+        assert_eq!(run(&Record { subject: b"orders.e", ..plain(4, 13) }), 2);
+        assert_eq!(run(&Record { payload: b"", ..plain(4, 13) }), 2);
+        assert_eq!(run(&Record { has_msg_id: true, ..plain(4, 13) }), 2);
+        let mut dirty = bytes_of(&plain(2, 11));
+        *dirty.last_mut().unwrap() = 1;
+        assert_eq!(run_behind(&bytes_of(&plain(1, 10)), &dirty), 0);
+        let asks = bytes_of(&record(b"", b"hello", Ttl::None));
+        assert_eq!(run_behind(&asks, &asks), 0);
+        let last = bytes_of(&plain(u64::MAX, u64::MAX));
+        assert_eq!(run_behind(&last, &last), 0);
+    }
+
+    #[test]
     fn random_bytes_never_panic() {
         let mut state = 1u64;
         for round in 0..20_000usize {
@@ -291,6 +375,8 @@ mod tests {
                 })
                 .collect();
             let _ = RecordView::parse(&bytes);
+            let (first, rest) = bytes.split_at(bytes.len() / 2);
+            run_behind(first, rest);
         }
     }
 }

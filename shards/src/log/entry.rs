@@ -9,6 +9,8 @@ use crate::ids::{EntryIndex, EntryPlace, GroupId, Position, StreamSeq, Term};
 pub const HEADER_LEN: usize = 72;
 /// Length of one row of the table of changes. Bytes.
 pub const ROW_LEN: usize = 16;
+/// One byte of a change's offset in the first eight bytes of its row, read as a number.
+const OFFSET_UNIT: u64 = 1 << 32;
 /// Version of the entry's layout.
 pub const ENTRY_FORMAT: u16 = 1;
 
@@ -209,6 +211,28 @@ impl<'a> EntryView<'a> {
         (self.u32_at(row + 4) as usize, self.u32_at(row + 8) as usize)
     }
 
+    /// Change number `i` and those behind it that have its kind and length and follow one another without a gap: how many, and
+    /// their bytes. Fails if some of those bytes do not have their checksum.
+    pub fn neighbours(&self, i: usize) -> Result<(usize, &'a [u8]), DamagedChange> {
+        let (offset, len) = self.row(i);
+        let table = &self.bytes[HEADER_LEN + i * ROW_LEN..HEADER_LEN + self.len() * ROW_LEN];
+        let (rows, _) = table.as_chunks::<ROW_LEN>();
+        let words = |row: &[u8; ROW_LEN]| {
+            let row = u128::from_le_bytes(*row);
+            // Kind and offset; length.
+            (row as u64, (row >> 64) as u32)
+        };
+        let first = rows.first().map(words).unwrap_or_default();
+        let follows = |(before, row): (u64, &[u8; ROW_LEN])| {
+            words(row) == (first.0.wrapping_add(before * len as u64 * OFFSET_UNIT), first.1)
+        };
+        let count = (0..).zip(rows).take_while(|&row| follows(row)).count();
+        if !self.trusted {
+            (i..i + count).try_for_each(|i| self.change(i).map(|_| ()))?;
+        }
+        Ok((count, &self.bytes[offset..offset + count * len]))
+    }
+
     /// All changes in order.
     pub fn changes(self) -> impl Iterator<Item = Result<Change<'a>, DamagedChange>> {
         (0..self.len()).map(move |i| self.change(i))
@@ -300,6 +324,25 @@ mod tests {
         assert_eq!((view.commit(), view.first_seq(), view.messages()), (EntryIndex(10), StreamSeq(100), 2));
         let changes: Vec<_> = view.changes().map(Result::unwrap).collect();
         assert_eq!(changes, [Change { kind: 1, bytes: b"hello" }, Change { kind: 9, bytes: b"stream" }]);
+    }
+
+    #[test]
+    fn neighbours_share_kind_and_length() {
+        let mut bytes = vec![0; encoded_len(5, 20)];
+        let mut builder = EntryBuilder::new(&mut bytes, &start(), 5);
+        for (kind, body) in [(4, "abcd"), (4, "efgh"), (4, "ij"), (4, "klmn"), (7, "opqrst")] {
+            builder.change(kind, body.len(), |b| b.copy_from_slice(body.as_bytes()));
+        }
+        builder.finish();
+        let view = EntryView::parse(&bytes).unwrap();
+        assert_eq!(view.neighbours(0), Ok((2, &b"abcdefgh"[..])));
+        assert_eq!(view.neighbours(1), Ok((1, &b"efgh"[..])));
+        assert_eq!(view.neighbours(2), Ok((1, &b"ij"[..])));
+        assert_eq!(view.neighbours(3), Ok((1, &b"klmn"[..])));
+        let (at, _) = view.row(1);
+        bytes[at] ^= 1;
+        let view = EntryView::checked_before(&bytes);
+        assert_eq!(view.neighbours(0), Err(DamagedChange));
     }
 
     #[test]

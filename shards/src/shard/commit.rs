@@ -309,17 +309,25 @@ pub(super) fn file_bytes(stream: &Stream) -> u64 {
     if stream.config().storage == Storage::File { stream.bytes() } else { 0 }
 }
 
-/// Applies the stream's changes of an entry. Those of consumers are in force already.
+/// Applies the stream's changes of an entry. Those of consumers are in force already. Neighbouring publishes of one length are
+/// handed over together.
 fn apply_entry(stream: &mut Stream, view: EntryView<'_>, place: EntryPlace, effects: &mut Effects) {
-    for i in 0..view.len() {
-        let change = view.change(i).expect("an entry that never left memory is whole");
+    let mut at = 0;
+    while at < view.len() {
+        let change = view.change(at).expect("an entry that never left memory is whole");
         let kind = ChangeKind::try_from(change.kind).expect("this process wrote the entry");
-        if is_of_consumers(kind) {
+        let (offset, len) = view.row(at);
+        let place = Place { entry: place, change: at as u32, offset: offset as u32, len: len as u32 };
+        if kind == ChangeKind::Publish {
+            let (count, bodies) = view.neighbours(at).expect("an entry that never left memory is whole");
+            stream.apply_publishes(bodies, place, effects).expect("this process wrote the changes");
+            at += count;
             continue;
         }
-        let (offset, len) = view.row(i);
-        let place = Place { entry: place, change: i as u32, offset: offset as u32, len: len as u32 };
-        stream.apply(kind, change.bytes, place, effects).expect("this process wrote the change");
+        if !is_of_consumers(kind) {
+            stream.apply(kind, change.bytes, place, effects).expect("this process wrote the change");
+        }
+        at += 1;
     }
 }
 

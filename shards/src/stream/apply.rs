@@ -9,10 +9,10 @@ use super::place::Place;
 use crate::change::{Change, ChangeKind};
 use crate::encoding::Malformed;
 use crate::headers;
-use crate::ids::EntryPlace;
+use crate::ids::{EntryPlace, StreamSeq};
 use crate::limits::EFFECTS_REMOVED_MAX;
 use crate::messages::SubjectId;
-use crate::record::{RecordView, Rollup, Ttl};
+use crate::record::{self, RecordView, Rollup, Ttl};
 
 impl Stream {
     /// The stream that a `GroupCreate` change makes.
@@ -36,7 +36,7 @@ impl Stream {
         effects: &mut Effects,
     ) -> Result<(), Malformed> {
         if kind == ChangeKind::Publish {
-            return self.apply_publish(&RecordView::parse(body)?, place, effects);
+            return self.apply_publishes(body, place, effects);
         }
         match Change::decode(kind, body)? {
             Change::Delete { seq, erase } => {
@@ -57,26 +57,58 @@ impl Stream {
         Ok(())
     }
 
-    fn apply_publish(
+    /// Applies publishes that lie back to back in `bodies`, the first of them at `place`, all as long as that one. The same as to
+    /// apply one after the other, at a price that does not grow with the length of a run: neighbours on one subject that ask for
+    /// nothing special.
+    pub fn apply_publishes(
+        &mut self,
+        bodies: &[u8],
+        mut place: Place,
+        effects: &mut Effects,
+    ) -> Result<(), Malformed> {
+        let len = place.len as usize;
+        let mut left = bodies;
+        while !left.is_empty() {
+            let (first, rest) = left.split_at_checked(len).ok_or(Malformed)?;
+            let record = RecordView::parse(first)?;
+            // A limit by subject is enforced message by message: what it removes may make room for what the others would remove.
+            let has_run = rest.len() >= len && self.config.max_msgs_per_subject <= 0;
+            let count = 1 + if has_run { record::run_behind(first, rest) } else { 0 };
+            self.apply_run(&record, count as u64, place, effects)?;
+            left = &left[count * len..];
+            place.change += count as u32;
+            place.offset += (count * len) as u32;
+        }
+        Ok(())
+    }
+
+    /// Applies a run of publishes that follow one another and are like the first but for the payload; one alone may be any.
+    /// Removing what is over a limit once behind the run leaves what removing behind each message does: the longest end of the
+    /// stream that is within the limits.
+    fn apply_run(
         &mut self,
         record: &RecordView<'_>,
+        count: u64,
         place: Place,
         effects: &mut Effects,
     ) -> Result<(), Malformed> {
         let (seq, time) = (record.seq.0, record.time.0);
-        if seq <= self.committed.last_seq || time <= self.committed.last_time || seq == u64::MAX {
+        let last_seq = seq.checked_add(count - 1).filter(|&last| last != u64::MAX).ok_or(Malformed)?;
+        let last_time = time.checked_add(count - 1).filter(|&last| last != u64::MAX).ok_or(Malformed)?;
+        if seq <= self.committed.last_seq || time <= self.committed.last_time {
             return Err(Malformed);
         }
         let shape = Shape::of(record);
         if !shape.is_sound() || shape.record_len() != place.len || record.subject.is_empty() {
             return Err(Malformed);
         }
-        self.committed.last_seq = seq;
-        self.committed.last_time = time;
-        self.store(record, shape, place);
-        self.remember_msg_id(record);
+        self.committed.last_seq = last_seq;
+        self.committed.last_time = last_time;
+        self.store(record, count, shape, place);
+        self.remember_msg_id(record, last_time);
         self.follow_in_flight();
         effects.store(record.seq);
+        effects.store(StreamSeq(last_seq));
         self.enforce_subject_limit(record.subject, effects);
         self.enforce_limits(effects);
         match record.rollup {
@@ -90,7 +122,7 @@ impl Stream {
                 let is_there = self.index.contains(seq);
                 self.remove_everything();
                 if is_there {
-                    self.store(record, shape, place);
+                    self.store(record, 1, shape, place);
                 }
                 effects.overflow_removed();
             }
@@ -99,19 +131,19 @@ impl Stream {
         Ok(())
     }
 
-    /// Puts a message behind all others.
-    fn store(&mut self, record: &RecordView<'_>, shape: Shape, place: Place) {
+    /// Puts messages behind all others: a run of which `record` is the first.
+    fn store(&mut self, record: &RecordView<'_>, count: u64, shape: Shape, place: Place) {
         let seq = record.seq.0;
         if self.index.count() == 0 {
             self.committed.first_seq = seq;
         }
-        self.index.push(seq, record.time, record.subject, shape, place);
-        self.committed.bytes += shape.accounted(self.config.storage);
+        self.index.push_run(seq, count, record.time, record.subject, shape, place);
+        self.committed.bytes += shape.accounted(self.config.storage) * count;
         if record.ttl != Ttl::None {
             self.ttls.get_or_insert_default().insert(seq, record.time, record.ttl);
         }
         if let Some(memory) = &mut self.memory {
-            memory.store(seq, place);
+            memory.store(seq, count, place);
         }
     }
 
@@ -124,12 +156,13 @@ impl Stream {
         }
     }
 
-    fn remember_msg_id(&mut self, record: &RecordView<'_>) {
+    /// `last_time`: timestamp of the last message of a run that `record` begins; one with an id is a run of its own.
+    fn remember_msg_id(&mut self, record: &RecordView<'_>, last_time: u64) {
         let id = if record.has_msg_id { headers::get(record.headers, b"Nats-Msg-Id") } else { None };
         self.committed.last_msg_id.clear();
         self.committed.last_msg_id.extend_from_slice(id.unwrap_or_default());
         let window = self.duplicate_window();
-        let since = record.time.0.saturating_sub(window);
+        let since = last_time.saturating_sub(window);
         if since > self.committed.ids_since {
             self.committed.ids_since = since;
             self.ids.expire(since);

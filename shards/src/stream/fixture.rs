@@ -88,13 +88,23 @@ impl Fixture {
         self.log.extend(logged);
     }
 
+    /// Neighbouring publishes of one length are applied together, as a shard does; `replayed` applies each alone.
     fn apply(&mut self, entry: EntryPlace, mut offset: u32, changes: &[(ChangeKind, Vec<u8>)]) -> Vec<Place> {
         let mut places = Vec::new();
-        for (change, (kind, body)) in changes.iter().enumerate() {
-            let place = Place { entry, change: change as u32, offset, len: body.len() as u32 };
-            offset += body.len() as u32;
-            self.stream.apply(*kind, body, place, &mut self.effects).expect("admitted changes apply");
-            places.push(place);
+        let is_publish = |change: &(ChangeKind, Vec<u8>)| change.0 == ChangeKind::Publish;
+        for same in changes.chunk_by(|a, b| is_publish(a) && is_publish(b) && a.1.len() == b.1.len()) {
+            let (kind, len) = (same[0].0, same[0].1.len() as u32);
+            let bodies: Vec<u8> = same.iter().flat_map(|(_, body)| body.clone()).collect();
+            let first = Place { entry, change: places.len() as u32, offset, len };
+            let applied = match kind {
+                ChangeKind::Publish => self.stream.apply_publishes(&bodies, first, &mut self.effects),
+                _ => self.stream.apply(kind, &bodies, first, &mut self.effects),
+            };
+            applied.expect("admitted changes apply");
+            for at in 0..same.len() as u32 {
+                places.push(Place { change: first.change + at, offset: offset + at * len, ..first });
+            }
+            offset += len * same.len() as u32;
         }
         places
     }

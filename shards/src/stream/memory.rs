@@ -47,12 +47,12 @@ impl MemoryStore {
         }
     }
 
-    /// A record was stored.
-    pub fn store(&mut self, seq: u64, place: Place) {
+    /// Records were stored, back to back in one entry: `count` from the first on, which has this sequence and place.
+    pub fn store(&mut self, seq: u64, count: u64, place: Place) {
         let new = || Entry { bytes: Box::default(), live: 0, seqs: (seq, seq) };
         let entry = self.entries.entry(place.entry.position.0).or_insert_with(new);
-        entry.seqs.1 = seq;
-        entry.live += place.len as usize;
+        entry.seqs.1 = seq + count - 1;
+        entry.live += place.len as usize * count as usize;
     }
 
     /// A record has gone. Gives the first and last sequence of its entry if that should be compacted.

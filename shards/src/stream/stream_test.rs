@@ -528,3 +528,67 @@ fn the_effects_name_what_left_and_why() {
     assert!(fixture.effects.removed().is_empty());
     assert_eq!(fixture.effects.filter_of(&fixture.effects.purges()[0]), b"s.a");
 }
+
+#[test]
+fn publishes_applied_together_leave_what_they_leave_one_by_one() {
+    let plain = |_: &mut StreamConfig| {};
+    let few = |config: &mut StreamConfig| config.max_msgs = 70;
+    let small = |config: &mut StreamConfig| config.max_bytes = 3000;
+    let by_subject = |config: &mut StreamConfig| config.max_msgs_per_subject = 5;
+    let both = |config: &mut StreamConfig| (config.max_msgs, config.max_bytes) = (40, 2000);
+    let configs: [&dyn Fn(&mut StreamConfig); 5] = [&plain, &few, &small, &by_subject, &both];
+    for (at, change) in configs.into_iter().enumerate() {
+        let mut random = Random(at as u64);
+        let mut fixture = Fixture::new(change);
+        for _ in 0..60 {
+            for _ in 0..random.below(6) {
+                let subject = ["s.a", "s.b", "s.c.d"][random.below(3) as usize];
+                let id = random.below(1 << 40).to_string();
+                let headers: &[(&str, &str)] = match random.below(5) {
+                    0 => &[("Nats-Msg-Id", &id)],
+                    1 => &[("Plain", "header")],
+                    _ => &[],
+                };
+                let payload = vec![7; random.below(3) as usize * 5];
+                for _ in 0..random.below(60) {
+                    fixture.admit(subject, headers, &payload);
+                }
+                if random.below(4) == 0 {
+                    fixture.advance(Duration::from_secs(1));
+                }
+            }
+            fixture.commit();
+            let last = fixture.stream.admitted_seq().0;
+            if random.below(3) == 0 && last > 0 {
+                let _ = fixture.delete(last - random.below(last.min(20)));
+            }
+            let replayed = fixture.replayed(None, 0);
+            assert_eq!(fixture.stream.state_hash(), replayed.state_hash(), "configuration {at}");
+            let mut checkpoint = Vec::new();
+            fixture.stream.encode_checkpoint(&mut checkpoint);
+            let reread = Stream::decode_checkpoint(&checkpoint).expect("a checkpoint is whole");
+            assert_eq!(fixture.stream.state_hash(), reread.state_hash());
+            assert_eq!(fixture.stream.state(true, ">", 0, 0), replayed.state(true, ">", 0, 0));
+            for seq in fixture.seqs() {
+                let place = fixture.stream.place(StreamSeq(seq));
+                assert_eq!(place, replayed.place(StreamSeq(seq)));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_reaches_into_the_next_block_is_found_again() {
+    let mut fixture = Fixture::new(|_| {});
+    for turn in 0..40 {
+        for _ in 0..2000 + turn {
+            fixture.admit("s.a", &[], b"");
+        }
+        fixture.commit();
+    }
+    let last = fixture.stream.admitted_seq().0;
+    assert!(last > 1 << 16);
+    for seq in (1..=last).step_by(97).chain([1 << 16, (1 << 16) + 1, last]) {
+        assert_eq!(fixture.stream.place(StreamSeq(seq)), Some(fixture.log[seq as usize - 1].2), "{seq}");
+    }
+}

@@ -95,6 +95,18 @@ impl Block {
         self.live += 1;
     }
 
+    /// How many neighbours from `next` on the block may take, if it is not full.
+    pub fn span_left(&self, next: u64) -> u64 {
+        self.base.first + SPAN_MAX - next
+    }
+
+    /// As `extend`, for all from `first` to `last`.
+    pub fn extend_by(&mut self, first: u64, last: u64) {
+        self.extend(first);
+        self.last = last;
+        self.live += (last - first) as u32;
+    }
+
     pub fn seal(&mut self, open: &mut OpenRow) {
         if !open.is_empty() {
             open.seal(&mut self.rows);

@@ -52,24 +52,53 @@ impl Index {
 
     /// Adds a message above all others.
     pub fn push(&mut self, seq: u64, time: WallTime, subject: &[u8], shape: Shape, place: Place) {
+        self.push_run(seq, 1, time, subject, shape, place);
+    }
+
+    /// Adds `count` messages above all others, each behind the one before it: in sequence, time, change and record. They share
+    /// subject and shape.
+    pub fn push_run(
+        &mut self,
+        first: u64,
+        count: u64,
+        time: WallTime,
+        subject: &[u8],
+        shape: Shape,
+        at: Place,
+    ) {
         let subject = self.subjects.enter(subject);
-        self.subjects.push(subject, seq);
-        self.count += 1;
-        let message = Message { seq: StreamSeq(seq), time, subject, shape, place };
-        if let Some(tail) = self.tail.as_mut().filter(|tail| !tail.block.is_full(seq)) {
-            if !tail.open.push(&message) {
-                tail.block.seal(&mut tail.open);
-                assert!(tail.open.push(&message), "an empty row takes every message");
-            }
-            tail.block.extend(seq);
-            return;
+        self.subjects.push_range(subject, first, first + count - 1);
+        self.count += count;
+        let mut left = count as u32;
+        let mut message = Message { seq: StreamSeq(first), time, subject, shape, place: at };
+        while left > 0 {
+            let taken = self.push_rows(&message, left);
+            left -= taken;
+            message.seq.0 += u64::from(taken);
+            message.time.0 += u64::from(taken);
+            message.place.change += taken;
+            message.place.offset += taken * shape.record_len();
         }
-        self.finish_tail();
-        let base = Base::of(&message);
-        let (mut block, mut open) = (Block::new(base), OpenRow::new(base));
-        assert!(open.push(&message), "an empty row takes every message");
-        block.extend(seq);
-        self.tail = Some(Box::new(Tail { block, open }));
+    }
+
+    /// Puts the front of a run into the block that grows. Returns how many it took, at least one.
+    fn push_rows(&mut self, message: &Message, count: u32) -> u32 {
+        let seq = message.seq.0;
+        if self.tail.as_ref().is_none_or(|tail| tail.block.is_full(seq)) {
+            self.finish_tail();
+            let base = Base::of(message);
+            self.tail = Some(Box::new(Tail { block: Block::new(base), open: OpenRow::new(base) }));
+        }
+        let tail = self.tail.as_mut().expect("there is a block that is not full");
+        let count = tail.block.span_left(seq).min(u64::from(count)) as u32;
+        let mut taken = tail.open.push_run(message, count);
+        if taken == 0 {
+            tail.block.seal(&mut tail.open);
+            taken = tail.open.push_run(message, count);
+            assert!(taken > 0, "an empty row takes every message");
+        }
+        tail.block.extend_by(seq, seq + u64::from(taken) - 1);
+        taken
     }
 
     pub fn contains(&self, seq: u64) -> bool {

@@ -334,6 +334,19 @@ impl OpenRow {
         true
     }
 
+    /// Takes the front of a run of messages that follow one another, each like the first; returns how many, 0: `seal` first.
+    pub fn push_run(&mut self, first: &Message, count: u32) -> u32 {
+        if !self.push(first) {
+            return 0;
+        }
+        if !self.columns.is_empty() {
+            return 1;
+        }
+        self.head.count += count - 1;
+        self.next_offset += (count - 1) * first.shape.record_len();
+        count
+    }
+
     /// Whether another message may differ from those before it.
     fn make_columns(&mut self) -> bool {
         if !self.columns.is_empty() {
