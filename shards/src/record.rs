@@ -68,7 +68,15 @@ pub struct StoredHeaders<'a> {
 
 impl<'a> StoredHeaders<'a> {
     /// Of a block as a client sent it; empty: none.
+    #[inline]
     pub fn of(block: &'a [u8]) -> Self {
+        if block.is_empty() {
+            return StoredHeaders::default();
+        }
+        StoredHeaders::of_block(block)
+    }
+
+    fn of_block(block: &'a [u8]) -> Self {
         const EMPTY_BLOCK_LEN: usize = b"NATS/1.0\r\n\r\n".len();
         let version_len = crate::headers::VERSION.len();
         if block.get(version_len) == Some(&b'\r') || !block.starts_with(crate::headers::VERSION) {

@@ -84,11 +84,10 @@ impl<'a> EntryBuilder<'a> {
         fill(record);
         let checksum = crc32c::crc32c(record);
         let row = HEADER_LEN + self.added * ROW_LEN;
-        let row = &mut self.bytes[row..row + ROW_LEN];
-        row[0..4].copy_from_slice(&[kind, 0, 0, 0]);
-        row[4..8].copy_from_slice(&(self.at as u32).to_le_bytes());
-        row[8..12].copy_from_slice(&(len as u32).to_le_bytes());
-        row[12..16].copy_from_slice(&checksum.to_le_bytes());
+        let kind_and_offset = u64::from(kind) + self.at as u64 * OFFSET_UNIT;
+        let len_and_checksum = len as u64 | u64::from(checksum) << 32;
+        let words = u128::from(kind_and_offset) | u128::from(len_and_checksum) << 64;
+        self.bytes[row..row + ROW_LEN].copy_from_slice(&words.to_le_bytes());
         self.added += 1;
         self.at += len;
     }

@@ -119,6 +119,7 @@ impl PubAcks {
     }
 
     /// Adds the ack of a message that was stored.
+    #[inline]
     pub fn push(&mut self, origin: Origin, reply: &[u8], seq: StreamSeq) {
         self.bytes.extend_from_slice(reply);
         let Origin { slot, generation, .. } = origin;

@@ -111,6 +111,11 @@ impl Engine {
             self.keep_acks(std::mem::take(acks));
         }
         lists.clear();
+        self.keep_lists(lists);
+    }
+
+    /// Keeps the memory of empty lists.
+    pub fn keep_lists(&mut self, lists: Vec<(CoreId, PubAcks)>) {
         if self.spare_lists.len() < crate::limits::SPARE_LISTS_MAX {
             self.spare_lists.push(lists);
         }

@@ -4,7 +4,7 @@ use super::answer::{Answer, PubAcks};
 use super::request::{ReplyTo, Request};
 use super::stages::Stamps;
 use super::stream_group::{SlotIndex, StreamGroup};
-use crate::ids::{AccountId, CoreId, EntryIndex, EntryPlace, GroupId, Origin, Position, StreamSeq};
+use crate::ids::{CoreId, EntryIndex, EntryPlace, GroupId, Position, StreamSeq};
 use crate::meta::change::CatalogChange;
 use crate::rejection::Rejection;
 use crate::stream::admit::Admitted;
@@ -158,16 +158,6 @@ impl Group {
         }
     }
 
-    /// Has memory for what will be pending.
-    pub fn take_memory(&mut self, spare: &mut Vec<(Vec<Pending>, Vec<u8>)>) {
-        if self.pending.capacity() == 0
-            && self.bodies.capacity() == 0
-            && let Some((pending, bodies)) = spare.pop()
-        {
-            (self.pending, self.bodies) = (pending, bodies);
-        }
-    }
-
     /// Adds a change whose body `write` appends.
     pub fn push_change(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bodies.len();
@@ -194,22 +184,16 @@ impl Group {
     }
 }
 
-/// The list of pub acks for the origin's core; a new one starts with the stream's name.
-pub(super) fn push_ack<'a>(
-    lists: &'a mut Vec<(CoreId, PubAcks)>,
-    origin: Origin,
-    spare: &mut Vec<PubAcks>,
-    account: AccountId,
-    stream: &[u8],
-) -> &'a mut PubAcks {
-    let at = match lists.iter().position(|(core, _)| *core == origin.core) {
-        Some(at) => at,
-        None => {
-            let mut acks = spare.pop().unwrap_or_default();
-            acks.start(account, stream);
-            lists.push((origin.core, acks));
-            lists.len() - 1
-        }
-    };
-    &mut lists[at].1
+/// Has memory for what will be pending in a group.
+pub(super) fn take_memory(
+    pending: &mut Vec<Pending>,
+    bodies: &mut Vec<u8>,
+    spare: &mut Vec<(Vec<Pending>, Vec<u8>)>,
+) {
+    if pending.capacity() == 0
+        && bodies.capacity() == 0
+        && let Some(memory) = spare.pop()
+    {
+        (*pending, *bodies) = memory;
+    }
 }

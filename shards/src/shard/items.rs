@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::engine::Engine;
-use super::group::{After, Machine, Pending, PendingPublish};
+use super::group::{After, Group, Machine, Pending, PendingPublish, take_memory};
 use super::outputs::Outputs;
 use super::request::{Batch, Item, ItemKind, ReplyTo};
 use super::stall::refusal_of;
@@ -12,7 +12,7 @@ use crate::ids::GroupId;
 use crate::limits::TURN_LEN_MAX;
 use crate::log::{Admission as LogAdmission, Allowance};
 use crate::rejection::Rejection;
-use crate::stream::admit::{Admission, Publish};
+use crate::stream::admit::Admission;
 use crate::stream::config::Storage;
 use crate::time::Now;
 
@@ -42,107 +42,113 @@ impl Engine {
     /// Returns how far it came.
     fn handle_batch_from(&mut self, now: Now, batch: &Batch, out: &mut impl Outputs) -> usize {
         let allowance = self.log.allowance(now.monotonic);
-        for at in self.inbox_at..batch.items.len() {
-            let item = &batch.items[at];
+        let mut at = self.inbox_at;
+        while let Some(item) = batch.items.get(at) {
             let chunk = &batch.chunks[item.chunk as usize][..];
             match item.kind {
                 // It could not be logged any more. Who published hears that the connection ends.
                 _ if self.is_closing => {}
-                ItemKind::Publish => {
-                    if !self.handle_publish(now, allowance, batch, at, chunk, out) {
-                        return at;
+                ItemKind::Publish => match self.handle_publishes(now, allowance, batch, at, out) {
+                    Ok(next) => {
+                        at = next;
+                        continue;
                     }
-                }
+                    Err(LogIsBehind(waiting)) => return waiting,
+                },
                 ItemKind::Ack => self.handle_ack(now, batch, item, chunk, out),
                 ItemKind::Fetch => self.handle_fetch(now, batch, item, chunk, out),
                 ItemKind::FlowControl => self.handle_flow_control(item, chunk),
             }
+            at += 1;
         }
         batch.items.len()
     }
 
-    /// False: the log is behind, the publish has to wait where it is.
-    fn handle_publish(
+    /// Handles the publishes to one stream that follow one another from an item on: what they share is looked up once. Returns the
+    /// first item behind them.
+    fn handle_publishes(
         &mut self,
         now: Now,
         allowance: Allowance,
         batch: &Batch,
-        at: usize,
-        chunk: &[u8],
+        from: usize,
         out: &mut impl Outputs,
-    ) -> bool {
-        let item = &batch.items[at];
-        let publish = Publish {
-            subject: item.subject.of(chunk),
-            reply: item.reply.of(chunk),
-            headers: item.headers.of(chunk),
-            payload: item.payload.of(chunk),
-        };
-        let Some(group) = self.groups.get_mut(&item.group) else {
+    ) -> Result<usize, LogIsBehind> {
+        let id = batch.items[from].group;
+        let group = self.groups.get_mut(&id).map(Box::as_mut);
+        let Some(Group { machine: Machine::Stream(stream), pending, bodies, is_dirty, .. }) =
+            group.filter(|group| matches!(&group.machine, Machine::Stream(stream) if !stream.is_leaving))
+        else {
             // Deleted while the publish was under way: nobody captures the subject any more.
-            no_responders(batch, item, chunk, out);
-            return true;
+            let item = &batch.items[from];
+            no_responders(batch, item, &batch.chunks[item.chunk as usize], out);
+            return Ok(from + 1);
         };
-        group.take_memory(&mut self.spare_pending);
-        let Machine::Stream(stream) = &mut group.machine else { return true };
-        if stream.is_leaving {
-            no_responders(batch, item, chunk, out);
-            return true;
-        }
-        if self.is_closing {
-            let rejection = Rejection::StreamStoreFailed(super::SHUTTING_DOWN.into());
-            refuse(stream.stream.config().name.clone(), batch, item, chunk, rejection, out);
-            return true;
-        }
-        let has_room = if stream.stream.config().storage == Storage::File {
-            let len = publish.subject.len() + publish.headers.len() + publish.payload.len();
-            if self.turn_bytes > TURN_LEN_MAX {
-                return false;
+        take_memory(pending, bodies, &mut self.spare_pending);
+        let stream = &mut stream.stream;
+        let is_file = stream.config().storage == Storage::File;
+        let has_room = match is_file {
+            true => self.room.has_file(&self.options.limits),
+            false => self.room.has_memory(&self.options.limits),
+        };
+        let number = self.batches.len() as u32;
+        let mut end = Ok(batch.items.len());
+        for (at, item) in batch.items.iter().enumerate().skip(from) {
+            if item.group != id || item.kind != ItemKind::Publish {
+                end = Ok(at);
+                break;
             }
-            match allowance.admits(self.turn_bytes + len) {
-                LogAdmission::Yes => self.room.has_file(&self.options.limits),
-                LogAdmission::Behind => return false,
-                LogAdmission::Reserve => false,
-                refused @ (LogAdmission::Stuck | LogAdmission::Poisoned) => {
-                    if let Some(rejection) = refusal_of(refused) {
-                        refuse(stream.stream.config().name.clone(), batch, item, chunk, rejection, out);
+            let chunk = &batch.chunks[item.chunk as usize][..];
+            let publish = item.publish(chunk);
+            let mut has_room = has_room;
+            if is_file {
+                let len = publish.subject.len() + publish.headers.len() + publish.payload.len();
+                let is_turn_full = self.turn_bytes > TURN_LEN_MAX;
+                match allowance.admits(self.turn_bytes + len) {
+                    _ if is_turn_full => {
+                        end = Err(LogIsBehind(at));
+                        break;
                     }
-                    return true;
+                    LogAdmission::Yes => {}
+                    LogAdmission::Behind => {
+                        end = Err(LogIsBehind(at));
+                        break;
+                    }
+                    LogAdmission::Reserve => has_room = false,
+                    refused @ (LogAdmission::Stuck | LogAdmission::Poisoned) => {
+                        if let Some(rejection) = refusal_of(refused) {
+                            refuse(stream.config().name.clone(), batch, item, chunk, rejection, out);
+                        }
+                        continue;
+                    }
                 }
             }
-        } else {
-            self.room.has_memory(&self.options.limits)
-        };
-        match stream.stream.admit(now, &publish, has_room) {
-            Admission::Store(admitted) => {
-                self.turn_bytes += admitted.record_len;
-                group.pending.push(Pending::Publish(PendingPublish {
-                    batch: self.batches.len() as u32,
-                    item: at as u32,
-                    admitted,
-                }));
-            }
-            Admission::Duplicate { seq, rests_on: _ } => {
-                if item.reply.len == 0 || stream.stream.config().no_ack {
-                    return true;
+            let is_heard = item.reply.len > 0 && !stream.config().no_ack;
+            match stream.admit(now, &publish, has_room) {
+                Admission::Store(admitted) => {
+                    self.turn_bytes += admitted.record_len;
+                    pending.push(Pending::Publish(PendingPublish {
+                        batch: number,
+                        item: at as u32,
+                        admitted,
+                    }));
                 }
-                group
-                    .pending
-                    .push(Pending::After(After::Duplicate { to: reply_to(batch, item, chunk), seq }));
-            }
-            Admission::Refused { rejection, rests_on: _ } => {
-                if item.reply.len == 0 || stream.stream.config().no_ack {
-                    return true;
+                Admission::Duplicate { seq, rests_on: _ } if is_heard => {
+                    let to = reply_to(batch, item, chunk);
+                    pending.push(Pending::After(After::Duplicate { to, seq }));
                 }
-                let to = reply_to(batch, item, chunk);
-                group.pending.push(Pending::After(After::Refused { to, rejection }));
+                Admission::Refused { rejection, rests_on: _ } if is_heard => {
+                    let to = reply_to(batch, item, chunk);
+                    pending.push(Pending::After(After::Refused { to, rejection }));
+                }
+                Admission::Duplicate { .. } | Admission::Refused { .. } => {}
             }
         }
-        if !group.is_dirty {
-            group.is_dirty = true;
-            self.dirty.push(item.group);
+        if !pending.is_empty() && !*is_dirty {
+            *is_dirty = true;
+            self.dirty.push(id);
         }
-        true
+        end
     }
 
     fn handle_ack(&mut self, now: Now, batch: &Batch, item: &Item, chunk: &[u8], out: &mut impl Outputs) {
@@ -228,6 +234,9 @@ impl Engine {
         self.mark_dirty(group);
     }
 }
+
+/// The log is behind: publishes wait where they are, from this item on.
+struct LogIsBehind(usize);
 
 /// Where the answer to an item goes.
 pub(super) fn reply_to(batch: &Batch, item: &Item, chunk: &[u8]) -> ReplyTo {

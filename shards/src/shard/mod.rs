@@ -2,6 +2,7 @@
 //! May import: every lower tier.
 //! Must not know: sockets, files, which core it runs on.
 
+mod acks;
 pub mod answer;
 mod catalog_failures;
 mod catalog_restart;

@@ -1,7 +1,9 @@
 //! The end of a turn: what each group wants written becomes entries, copied once into the log's buffer.
 
+use super::acks::AckList;
+use super::answer::PubAcks;
 use super::engine::Engine;
-use super::group::{After, Group, InFlight, Machine, Pending, push_ack};
+use super::group::{After, Group, InFlight, Machine, Pending, take_memory};
 use super::outputs::Outputs;
 use super::request::Batch;
 use super::stages::Stamps;
@@ -11,7 +13,6 @@ use crate::encoding::Write;
 use crate::ids::{CoreId, EntryIndex, EntryPlace, GroupId, Position, StreamSeq};
 use crate::limits::{ENTRY_LEN_MAX, PROGRESS_LEN_MAX, PROGRESS_RETRY, PROGRESS_WAIT_MAX, SPARE_LISTS_MAX};
 use crate::log::entry::{self, EntryBuilder, EntryStart};
-use crate::stream::admit::Publish;
 use crate::time::{Instant, Now};
 use std::collections::VecDeque;
 
@@ -29,6 +30,8 @@ struct Run {
     first_seq: StreamSeq,
     /// Some change has to be in the log although the stream's messages are not.
     is_logged: bool,
+    /// Something follows from it besides pub acks.
+    has_after: bool,
 }
 
 impl Engine {
@@ -111,8 +114,8 @@ impl Engine {
         if !stream.has_progress() {
             return;
         }
-        known.take_memory(&mut self.spare_pending);
         let Group { machine, pending, bodies, .. } = &mut **known;
+        take_memory(pending, bodies, &mut self.spare_pending);
         let Machine::Stream(stream) = machine else { return };
         let mut any = false;
         stream.pay(|kind, body| {
@@ -162,14 +165,18 @@ impl Engine {
         let mut pending = std::mem::take(&mut group.pending);
         let mut bodies = std::mem::take(&mut group.bodies);
         let is_memory = matches!(&group.machine, Machine::Stream(s) if s.is_memory());
+        let is_catalog = id == GroupId::CATALOG;
         let mut run = Run::default();
         for at in 0..pending.len() {
             let (len, seq, is_logged) = match &pending[at] {
                 Pending::Publish(p) => (p.admitted.record_len, Some(p.admitted.seq), !is_memory),
                 Pending::Change { kind, len, .. } => (*len as usize, None, !is_memory || is_lasting(*kind)),
-                Pending::After(_) | Pending::Done => continue,
+                Pending::After(_) => {
+                    run.has_after = true;
+                    continue;
+                }
+                Pending::Done => continue,
             };
-            let is_catalog = id == GroupId::CATALOG;
             let new_len = entry::encoded_len(run.changes + 1, run.body_len + len);
             let is_full = new_len > ENTRY_LEN_MAX || is_catalog || is_logged != run.is_logged;
             if run.changes > 0 && is_full {
@@ -243,14 +250,19 @@ impl Engine {
             apply_version: APPLY_VERSION,
         };
         let (batches, inbox) = (&self.batches, &self.inbox);
-        let fill = |entry: &mut EntryBuilder<'_>| {
+        let mut acks = self.spare_lists.pop().unwrap_or_default();
+        let mut list = AckList::of(&group.machine, &mut acks, &mut self.spare_acks);
+        let mut fill = |entry: &mut EntryBuilder<'_>| {
             for p in &pending[run.from..run.to] {
                 match p {
                     Pending::Publish(p) => {
-                        let publish = publish_of(batch_of(batches, inbox, p.batch), p.item as usize);
+                        let batch = batch_of(batches, inbox, p.batch);
+                        let item = &batch.items[p.item as usize];
+                        let publish = item.publish(&batch.chunks[item.chunk as usize]);
                         let record = p.admitted.record(&publish);
                         let len = p.admitted.record_len;
                         entry.change(ChangeKind::Publish as u8, len, |to| record.write_to(to));
+                        list.push(item.origin, publish.reply, p.admitted.seq);
                     }
                     Pending::Change { kind, start, len } => {
                         let body = &bodies[*start as usize..(*start + *len) as usize];
@@ -268,7 +280,10 @@ impl Engine {
                     group.end = place.end();
                     place
                 }
-                Err(_) => return self.refuse_run(id, run, pending, bodies),
+                Err(_) => {
+                    self.keep_lists(acks);
+                    return self.refuse_run(id, run, pending, bodies);
+                }
             }
         } else {
             let mut bytes = vec![0; entry::encoded_len(run.changes, run.body_len)];
@@ -286,7 +301,7 @@ impl Engine {
             run.is_logged || group.flying > 1 && self.in_flight.iter().any(|entry| entry.group == id);
         let end = if is_queued { group.end } else { Position(0) };
         let stamps = self.stamps_of(now, run, pending);
-        let (acks, after) = self.answers_of(id, run, pending);
+        let after = take_after(run, pending);
         let entry = InFlight { group: id, index, place, end, memory, stamps, acks, after, is_told: false };
         if is_queued {
             self.in_flight.push_back(entry);
@@ -305,32 +320,18 @@ impl Engine {
         Stamps { messages: run.messages, read: read.unwrap_or(admitted), admitted, written: None }
     }
 
-    /// The pub acks of a run, by core, and what else follows from it.
-    fn answers_of(
-        &mut self,
-        id: GroupId,
-        run: &Run,
-        pending: &mut [Pending],
-    ) -> (Vec<(CoreId, super::answer::PubAcks)>, Vec<After>) {
-        let mut after = Vec::new();
-        let mut lists = self.spare_lists.pop().unwrap_or_default();
-        let Some(Machine::Stream(stream)) = self.groups.get(&id).map(|g| &g.machine) else {
-            take_after(&mut pending[run.from..run.to], &mut after);
-            return (lists, after);
-        };
-        let (name, no_ack) = (stream.stream.config().name.as_bytes(), stream.stream.config().no_ack);
+    /// The pub acks of a run that is in no entry, by core.
+    fn acks_of(&mut self, id: GroupId, run: &Run, pending: &[Pending]) -> Vec<(CoreId, PubAcks)> {
+        let mut acks = self.spare_lists.pop().unwrap_or_default();
+        let Some(group) = self.groups.get(&id) else { return acks };
+        let mut list = AckList::of(&group.machine, &mut acks, &mut self.spare_acks);
         for p in &pending[run.from..run.to] {
             let Pending::Publish(p) = p else { continue };
             let batch = batch_of(&self.batches, &self.inbox, p.batch);
             let item = &batch.items[p.item as usize];
-            if item.reply.len > 0 && !no_ack {
-                let reply = item.reply.of(&batch.chunks[item.chunk as usize]);
-                let list = push_ack(&mut lists, item.origin, &mut self.spare_acks, stream.account, name);
-                list.push(item.origin, reply, p.admitted.seq);
-            }
+            list.push(item.origin, item.reply.of(&batch.chunks[item.chunk as usize]), p.admitted.seq);
         }
-        take_after(&mut pending[run.from..run.to], &mut after);
-        (lists, after)
+        acks
     }
 
     /// The log takes nothing more: everybody who waits for the run hears so. Consumers have changed already: the log gets
@@ -351,7 +352,7 @@ impl Engine {
                 }
             }
         }
-        let (acks, after) = self.answers_of(id, run, pending);
+        let (acks, after) = (self.acks_of(id, run, pending), take_after(run, pending));
         let failed = InFlight {
             group: id,
             index: EntryIndex(0),
@@ -373,18 +374,6 @@ fn batch_of<'a>(done: &'a [Box<Batch>], inbox: &'a VecDeque<Box<Batch>>, number:
     done.get(number as usize).unwrap_or_else(|| &inbox[number as usize - done.len()])
 }
 
-/// The publish that an item of a batch is.
-pub(super) fn publish_of(batch: &Batch, item: usize) -> Publish<'_> {
-    let item = &batch.items[item];
-    let chunk = &batch.chunks[item.chunk as usize][..];
-    Publish {
-        subject: item.subject.of(chunk),
-        reply: item.reply.of(chunk),
-        headers: item.headers.of(chunk),
-        payload: item.payload.of(chunk),
-    }
-}
-
 /// Changes that a stream with memory storage has in the log all the same.
 fn is_lasting(kind: u8) -> bool {
     [ChangeKind::GroupCreate, ChangeKind::ConfigUpdate, ChangeKind::GroupDelete]
@@ -397,12 +386,18 @@ fn is_due(stream: &StreamGroup, since: Instant, now: Instant, with_write: bool) 
     now >= since && (with_write || is_long)
 }
 
-fn take_after(pending: &mut [Pending], into: &mut Vec<After>) {
-    for p in pending {
+/// What follows from a run besides its pub acks.
+fn take_after(run: &Run, pending: &mut [Pending]) -> Vec<After> {
+    let mut taken = Vec::new();
+    if !run.has_after {
+        return taken;
+    }
+    for p in &mut pending[run.from..run.to] {
         if matches!(p, Pending::After(_))
             && let Pending::After(after) = std::mem::replace(p, Pending::Done)
         {
-            into.push(after);
+            taken.push(after);
         }
     }
+    taken
 }

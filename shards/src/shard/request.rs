@@ -4,6 +4,7 @@ use super::ShardMessage;
 use super::answer::PubAcks;
 use crate::consumer::config::{ConsumerConfig, CreateAction};
 use crate::ids::{AccountId, CoreId, GroupId, Origin};
+use crate::stream::admit::Publish;
 use crate::stream::config::StreamConfig;
 use crate::time::Instant;
 use bytes::Bytes;
@@ -19,6 +20,7 @@ pub struct Span {
 
 impl Span {
     /// The bytes in `chunk`.
+    #[inline]
     pub fn of(self, chunk: &[u8]) -> &[u8] {
         &chunk[self.start as usize..(self.start + self.len) as usize]
     }
@@ -51,6 +53,19 @@ pub struct Item {
     /// The whole header block `NATS/1.0\r\n…\r\n\r\n`; empty: none. Lies directly before the payload.
     pub headers: Span,
     pub payload: Span,
+}
+
+impl Item {
+    /// The message of this item, whose chunk is `chunk`.
+    #[inline]
+    pub fn publish<'a>(&self, chunk: &'a [u8]) -> Publish<'a> {
+        Publish {
+            subject: self.subject.of(chunk),
+            reply: self.reply.of(chunk),
+            headers: self.headers.of(chunk),
+            payload: self.payload.of(chunk),
+        }
+    }
 }
 
 /// The hot requests of one turn from one core to one shard, in the order in which they were read.

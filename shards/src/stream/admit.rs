@@ -97,8 +97,51 @@ struct Asked<'a> {
 
 impl Stream {
     /// Decides about a publish. `has_room`: false while disk or memory take no more messages.
+    #[inline]
     pub fn admit(&mut self, now: Now, publish: &Publish<'_>, has_room: bool) -> Admission {
-        let time = WallTime(now.wall.0.max(self.in_flight.last_time + 1));
+        if has_room && self.is_plain(publish) {
+            return Admission::Store(self.take_plain(now, publish));
+        }
+        self.admit_with_care(now, publish, has_room)
+    }
+
+    /// Whether nothing can be said against a publish if there is room, and it asks for nothing: the short form of `decide` for
+    /// most messages.
+    fn is_plain(&self, publish: &Publish<'_>) -> bool {
+        let config = &*self.config;
+        let is_short =
+            config.max_msg_size < 0 || publish.payload.len() as u64 <= config.max_msg_size.unsigned_abs();
+        publish.headers.is_empty()
+            && is_short
+            && !config.sealed
+            && config.discard == Discard::Old
+            && publish.subject.len() <= SUBJECT_LEN_MAX
+            && !is_fast_batch(publish)
+    }
+
+    /// As `take`, for a publish that is plain.
+    fn take_plain(&mut self, now: Now, publish: &Publish<'_>) -> Admitted {
+        let seq = self.in_flight.last_seq + 1;
+        let time = self.next_time(now);
+        self.in_flight.push(seq, time.0, publish.subject, b"", Rollup::None, Added::default());
+        self.schedule_expiry(now, Ttl::None);
+        Admitted {
+            seq: StreamSeq(seq),
+            time,
+            record_len: encoded_len(publish.subject.len(), 0, publish.payload.len(), false),
+            rollup: Rollup::None,
+            ttl: Ttl::None,
+            has_msg_id: false,
+        }
+    }
+
+    /// Timestamps ascend, whatever the clock does.
+    fn next_time(&self, now: Now) -> WallTime {
+        WallTime(now.wall.0.max(self.in_flight.last_time + 1))
+    }
+
+    fn admit_with_care(&mut self, now: Now, publish: &Publish<'_>, has_room: bool) -> Admission {
+        let time = self.next_time(now);
         match self.decide(time, publish, has_room) {
             Ok((asked, added)) => Admission::Store(self.take(now, time, publish, &asked, added)),
             Err(No::Duplicate(seen)) => {
@@ -117,7 +160,6 @@ impl Stream {
         has_room: bool,
     ) -> Result<(Asked<'a>, Added), No> {
         let headers_len = StoredHeaders::of(publish.headers).len();
-        let is_fast_batch = publish.reply.ends_with(b".$FI");
         if self.config.sealed {
             return Err(Rejection::StreamSealed.into());
         }
@@ -128,7 +170,7 @@ impl Stream {
         if self.config.max_msg_size >= 0 && message_len as u64 > self.config.max_msg_size.unsigned_abs() {
             return Err(Rejection::MessageExceedsMaximum.into());
         }
-        if is_fast_batch {
+        if is_fast_batch(publish) {
             return Err(Rejection::Code(FAST_BATCH_DISABLED).into());
         }
         if publish.subject.len() > SUBJECT_LEN_MAX {
@@ -321,6 +363,10 @@ impl Stream {
     fn unless_committed(&self, seq: u64) -> StreamSeq {
         StreamSeq(if seq > self.committed.last_seq { seq } else { 0 })
     }
+}
+
+fn is_fast_batch(publish: &Publish<'_>) -> bool {
+    publish.reply.last_chunk() == Some(b".$FI")
 }
 
 /// The errors of nats-server for features that a stream does not have.

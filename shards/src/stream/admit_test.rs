@@ -254,3 +254,50 @@ fn what_is_in_flight_is_dropped_as_a_whole() {
     assert_eq!((fixture.stream.admitted_seq(), fixture.stream.state_hash()), (StreamSeq(1), hash));
     assert_eq!(stored(&fixture.admit("s.1", &[("Nats-Expected-Last-Msg-Id", "one")], b"")), 2);
 }
+
+#[test]
+fn what_is_admitted_as_plain_is_admitted_likewise_with_care() {
+    type Change = fn(&mut crate::stream::config::StreamConfig);
+    let configs: [Change; 7] = [
+        |_| {},
+        |config| config.max_msg_size = 3,
+        |config| config.discard = Discard::New,
+        |config| (config.discard, config.max_msgs) = (Discard::New, 2),
+        |config| config.sealed = true,
+        |config| config.max_age = Duration::from_secs(5),
+        |config| config.max_msgs_per_subject = 1,
+    ];
+    let mut plain = 0;
+    for change in configs {
+        let (mut short, mut long) = (Fixture::new(|_| {}), Fixture::new(|_| {}));
+        for fixture in [&mut short, &mut long] {
+            let mut config = fixture.stream.config().clone();
+            change(&mut config);
+            fixture.stream.config = config.into_shared();
+        }
+        let subject = "s.".to_owned() + &"x".repeat(70_000);
+        for subject in ["s.1", "s.1", "s.2", &subject] {
+            for reply in ["", "_INBOX.1", "_INBOX.$FI", "$FI"] {
+                for headers in ["", "NATS/1.0\r\n\r\n", "NATS/1.0\r\nNats-Msg-Id: 1\r\n\r\n"] {
+                    for (payload, has_room) in [("", true), ("1234", true), ("", false)] {
+                        let publish = Publish {
+                            subject: subject.as_bytes(),
+                            reply: reply.as_bytes(),
+                            headers: headers.as_bytes(),
+                            payload: payload.as_bytes(),
+                        };
+                        plain += u32::from(short.stream.is_plain(&publish));
+                        let admission = short.stream.admit(short.now, &publish, has_room);
+                        let with_care = long.stream.admit_with_care(long.now, &publish, has_room);
+                        assert_eq!(admission, with_care, "{reply} {headers} {payload}");
+                        assert_eq!(short.stream.poll_timeout(), long.stream.poll_timeout());
+                        let overlays =
+                            [&short, &long].map(|fixture| format!("{:?}", fixture.stream.in_flight));
+                        assert_eq!(overlays[0], overlays[1]);
+                    }
+                }
+            }
+        }
+    }
+    assert!(plain > 50, "{plain}");
+}

@@ -57,6 +57,7 @@ pub struct Added {
 
 impl InFlight {
     /// Takes the next message. `msg_id`: empty if it has none.
+    #[inline]
     pub fn push(&mut self, seq: u64, time: u64, subject: &[u8], msg_id: &[u8], rollup: Rollup, added: Added) {
         self.last_seq = seq;
         self.last_time = time;
@@ -64,8 +65,10 @@ impl InFlight {
         if rollup == Rollup::All {
             overlay.rollup_all = seq;
         }
-        overlay.last_msg_id.clear();
-        overlay.last_msg_id.extend_from_slice(msg_id);
+        if !(msg_id.is_empty() && overlay.last_msg_id.is_empty()) {
+            overlay.last_msg_id.clear();
+            overlay.last_msg_id.extend_from_slice(msg_id);
+        }
         overlay.push(seq, subject, added);
     }
 
@@ -122,6 +125,7 @@ impl InFlight {
 }
 
 impl Overlay {
+    #[inline]
     fn push(&mut self, seq: u64, subject: &[u8], added: Added) {
         self.messages += added.messages;
         self.bytes += added.bytes;
@@ -134,6 +138,10 @@ impl Overlay {
             run.last = seq;
             return;
         }
+        self.begin_run(seq, subject, added);
+    }
+
+    fn begin_run(&mut self, seq: u64, subject: &[u8], added: Added) {
         let name_at = self.names_base + self.names.len() as u64;
         self.names.extend_from_slice(subject);
         self.runs.push_back(Run { first: seq, last: seq, name_at, name_len: subject.len() as u32, added });

@@ -72,7 +72,11 @@ impl Stream {
     }
 
     /// A message was admitted: it may be the next one to expire.
+    #[inline]
     pub(super) fn schedule_expiry(&mut self, now: Now, ttl: Ttl) {
+        if self.config.max_age.is_zero() && ttl == Ttl::None {
+            return;
+        }
         let max_age = Some(self.config.max_age).filter(|age| !age.is_zero() && ttl != Ttl::Never);
         let own = if let Ttl::Seconds(seconds) = ttl { Some(Duration::from_secs(seconds)) } else { None };
         let at = max_age.into_iter().chain(own).min().map(|age| now.monotonic + age);
