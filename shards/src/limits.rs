@@ -13,6 +13,10 @@ pub const SEGMENT_LEN: u64 = 64 << 20;
 /// Largest entry, unless one message alone is larger. Bytes. Beyond it a turn's changes make several entries.
 pub const ENTRY_LEN_MAX: usize = 256 << 10;
 
+/// Publishes that are admitted together. Bytes of their records, unless one alone is longer. Beyond it another run begins; an
+/// entry holds whole runs.
+pub const PLAIN_LEN_MAX: usize = ENTRY_LEN_MAX / 8;
+
 /// Unit of a direct write: each write starts and ends on such a border. Bytes.
 pub const BLOCK_LEN: usize = 4096;
 

@@ -108,6 +108,7 @@ pub fn encoded_len(subject_len: usize, headers_len: usize, payload_len: usize, h
 
 impl Record<'_> {
     /// Length as `write_to` needs it. Bytes.
+    #[inline]
     pub fn encoded_len(&self) -> usize {
         let has_ttl = self.ttl != Ttl::None;
         encoded_len(self.subject.len(), self.headers.len(), self.payload.len(), has_ttl)
@@ -115,6 +116,7 @@ impl Record<'_> {
 
     /// Fills `out`, which is exactly `encoded_len` long. Subject, headers and payload are within their limits: admission
     /// has refused everything longer.
+    #[inline]
     pub fn write_to(&self, out: &mut [u8]) {
         let (subject_len, headers_len, payload_len) =
             (self.subject.len(), self.headers.len(), self.payload.len());

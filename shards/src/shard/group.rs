@@ -1,13 +1,13 @@
 //! One group as its shard sees it: what it wants written, what is on the way, who waits for that.
 
 use super::answer::{Answer, PubAcks};
-use super::request::{ReplyTo, Request};
+use super::request::{Batch, Item, ReplyTo, Request};
 use super::stages::Stamps;
 use super::stream_group::{SlotIndex, StreamGroup};
 use crate::ids::{CoreId, EntryIndex, EntryPlace, GroupId, Position, StreamSeq};
 use crate::meta::change::CatalogChange;
 use crate::rejection::Rejection;
-use crate::stream::admit::Admitted;
+use crate::stream::admit::AdmittedRun;
 use crate::time::Instant;
 
 /// What the shard replicates in this group.
@@ -48,7 +48,7 @@ pub(super) struct Group {
 
 /// Something to be written, or to be answered when what was written before it is committed.
 pub(super) enum Pending {
-    Publish(PendingPublish),
+    Publishes(PendingPublishes),
     /// A change whose body lies in `Group::bodies`.
     Change {
         kind: u8,
@@ -61,12 +61,20 @@ pub(super) enum Pending {
     Done,
 }
 
-/// An admitted publish; its bytes still lie in the batch.
+/// Admitted publishes that are neighbours in a batch; their bytes still lie there.
 #[derive(Clone, Copy)]
-pub(super) struct PendingPublish {
+pub(super) struct PendingPublishes {
     pub batch: u32,
+    /// The first of them.
     pub item: u32,
-    pub admitted: Admitted,
+    pub admitted: AdmittedRun,
+}
+
+impl PendingPublishes {
+    /// Their items, and how many stand before each.
+    pub fn items<'a>(&self, batch: &'a Batch) -> impl Iterator<Item = (u32, &'a Item)> + use<'a> {
+        (0..).zip(&batch.items[self.item as usize..][..self.admitted.count as usize])
+    }
 }
 
 /// What follows from a committed entry, besides its pub acks.

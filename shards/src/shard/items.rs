@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::engine::Engine;
-use super::group::{After, Group, Machine, Pending, PendingPublish, take_memory};
+use super::group::{After, Group, Machine, Pending, PendingPublishes, take_memory};
 use super::outputs::Outputs;
 use super::request::{Batch, Item, ItemKind, ReplyTo};
 use super::stall::refusal_of;
@@ -44,7 +44,7 @@ impl Engine {
         let allowance = self.log.allowance(now.monotonic);
         let mut at = self.inbox_at;
         while let Some(item) = batch.items.get(at) {
-            let chunk = &batch.chunks[item.chunk as usize][..];
+            let chunk = chunk_of(batch, item);
             match item.kind {
                 // It could not be logged any more. Who published hears that the connection ends.
                 _ if self.is_closing => {}
@@ -81,7 +81,7 @@ impl Engine {
         else {
             // Deleted while the publish was under way: nobody captures the subject any more.
             let item = &batch.items[from];
-            no_responders(batch, item, &batch.chunks[item.chunk as usize], out);
+            no_responders(batch, item, chunk_of(batch, item), out);
             return Ok(from + 1);
         };
         take_memory(pending, bodies, &mut self.spare_pending);
@@ -92,33 +92,44 @@ impl Engine {
             false => self.room.has_memory(&self.options.limits),
         };
         let number = self.batches.len() as u32;
-        let mut end = Ok(batch.items.len());
-        for (at, item) in batch.items.iter().enumerate().skip(from) {
-            if item.group != id || item.kind != ItemKind::Publish {
-                end = Ok(at);
-                break;
+        let belongs = |item: &&Item| item.group == id && item.kind == ItemKind::Publish;
+        let mut at = from;
+        let end = loop {
+            let items = &batch.items[at..];
+            let Some(item) = items.first().filter(belongs) else { break Ok(at) };
+            let before = self.turn_bytes;
+            let fits = |taken: usize, len: usize| {
+                let so_far = before + taken;
+                !is_file || so_far <= TURN_LEN_MAX && allowance.admits(so_far + len) == LogAdmission::Yes
+            };
+            let publishes = items.iter().take_while(belongs).map(|item| item.publish(chunk_of(batch, item)));
+            if has_room && let Some(admitted) = stream.admit_plain(now, publishes, fits) {
+                self.turn_bytes += admitted.records_len;
+                pending.push(Pending::Publishes(PendingPublishes {
+                    batch: number,
+                    item: at as u32,
+                    admitted,
+                }));
+                at += admitted.count as usize;
+                continue;
             }
-            let chunk = &batch.chunks[item.chunk as usize][..];
+            let chunk = chunk_of(batch, item);
             let publish = item.publish(chunk);
             let mut has_room = has_room;
             if is_file {
+                if self.turn_bytes > TURN_LEN_MAX {
+                    break Err(LogIsBehind(at));
+                }
                 let len = publish.subject.len() + publish.headers.len() + publish.payload.len();
-                let is_turn_full = self.turn_bytes > TURN_LEN_MAX;
                 match allowance.admits(self.turn_bytes + len) {
-                    _ if is_turn_full => {
-                        end = Err(LogIsBehind(at));
-                        break;
-                    }
                     LogAdmission::Yes => {}
-                    LogAdmission::Behind => {
-                        end = Err(LogIsBehind(at));
-                        break;
-                    }
+                    LogAdmission::Behind => break Err(LogIsBehind(at)),
                     LogAdmission::Reserve => has_room = false,
                     refused @ (LogAdmission::Stuck | LogAdmission::Poisoned) => {
                         if let Some(rejection) = refusal_of(refused) {
                             refuse(stream.config().name.clone(), batch, item, chunk, rejection, out);
                         }
+                        at += 1;
                         continue;
                     }
                 }
@@ -127,7 +138,8 @@ impl Engine {
             match stream.admit(now, &publish, has_room) {
                 Admission::Store(admitted) => {
                     self.turn_bytes += admitted.record_len;
-                    pending.push(Pending::Publish(PendingPublish {
+                    let admitted = admitted.into();
+                    pending.push(Pending::Publishes(PendingPublishes {
                         batch: number,
                         item: at as u32,
                         admitted,
@@ -143,7 +155,8 @@ impl Engine {
                 }
                 Admission::Duplicate { .. } | Admission::Refused { .. } => {}
             }
-        }
+            at += 1;
+        };
         if !pending.is_empty() && !*is_dirty {
             *is_dirty = true;
             self.dirty.push(id);
@@ -237,6 +250,12 @@ impl Engine {
 
 /// The log is behind: publishes wait where they are, from this item on.
 struct LogIsBehind(usize);
+
+/// The bytes that an item's parts lie in.
+#[inline]
+pub(super) fn chunk_of<'a>(batch: &'a Batch, item: &Item) -> &'a [u8] {
+    &batch.chunks[item.chunk as usize]
+}
 
 /// Where the answer to an item goes.
 pub(super) fn reply_to(batch: &Batch, item: &Item, chunk: &[u8]) -> ReplyTo {

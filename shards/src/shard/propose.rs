@@ -4,6 +4,7 @@ use super::acks::AckList;
 use super::answer::PubAcks;
 use super::engine::Engine;
 use super::group::{After, Group, InFlight, Machine, Pending, take_memory};
+use super::items::chunk_of;
 use super::outputs::Outputs;
 use super::request::Batch;
 use super::stages::Stamps;
@@ -168,16 +169,20 @@ impl Engine {
         let is_catalog = id == GroupId::CATALOG;
         let mut run = Run::default();
         for at in 0..pending.len() {
-            let (len, seq, is_logged) = match &pending[at] {
-                Pending::Publish(p) => (p.admitted.record_len, Some(p.admitted.seq), !is_memory),
-                Pending::Change { kind, len, .. } => (*len as usize, None, !is_memory || is_lasting(*kind)),
+            let (changes, len, first_seq, is_logged) = match &pending[at] {
+                Pending::Publishes(p) => {
+                    (p.admitted.count, p.admitted.records_len, Some(p.admitted.seq(0)), !is_memory)
+                }
+                Pending::Change { kind, len, .. } => {
+                    (1, *len as usize, None, !is_memory || is_lasting(*kind))
+                }
                 Pending::After(_) => {
                     run.has_after = true;
                     continue;
                 }
                 Pending::Done => continue,
             };
-            let new_len = entry::encoded_len(run.changes + 1, run.body_len + len);
+            let new_len = entry::encoded_len(run.changes + changes as usize, run.body_len + len);
             let is_full = new_len > ENTRY_LEN_MAX || is_catalog || is_logged != run.is_logged;
             if run.changes > 0 && is_full {
                 run.to = at;
@@ -185,10 +190,10 @@ impl Engine {
                 run = Run { from: at, ..Run::default() };
             }
             run.is_logged = is_logged;
-            run.changes += 1;
+            run.changes += changes as usize;
             run.body_len += len;
-            if let Some(seq) = seq {
-                run.messages += 1;
+            if let Some(seq) = first_seq {
+                run.messages += changes;
                 if run.first_seq == StreamSeq(0) {
                     run.first_seq = seq;
                 }
@@ -255,14 +260,15 @@ impl Engine {
         let mut fill = |entry: &mut EntryBuilder<'_>| {
             for p in &pending[run.from..run.to] {
                 match p {
-                    Pending::Publish(p) => {
+                    Pending::Publishes(p) => {
                         let batch = batch_of(batches, inbox, p.batch);
-                        let item = &batch.items[p.item as usize];
-                        let publish = item.publish(&batch.chunks[item.chunk as usize]);
-                        let record = p.admitted.record(&publish);
-                        let len = p.admitted.record_len;
-                        entry.change(ChangeKind::Publish as u8, len, |to| record.write_to(to));
-                        list.push(item.origin, publish.reply, p.admitted.seq);
+                        for (nth, item) in p.items(batch) {
+                            let publish = item.publish(chunk_of(batch, item));
+                            let record = p.admitted.record(nth, &publish);
+                            let len = record.encoded_len();
+                            entry.change(ChangeKind::Publish as u8, len, |to| record.write_to(to));
+                            list.push(item.origin, publish.reply, record.seq);
+                        }
                     }
                     Pending::Change { kind, start, len } => {
                         let body = &bodies[*start as usize..(*start + *len) as usize];
@@ -313,7 +319,7 @@ impl Engine {
     /// A run is admitted in this turn; its first message stands for when all were read.
     fn stamps_of(&self, now: Now, run: &Run, pending: &[Pending]) -> Stamps {
         let read = pending[run.from..run.to].iter().find_map(|p| match p {
-            Pending::Publish(p) => Some(batch_of(&self.batches, &self.inbox, p.batch).read_at),
+            Pending::Publishes(p) => Some(batch_of(&self.batches, &self.inbox, p.batch).read_at),
             _ => None,
         });
         let admitted = now.monotonic;
@@ -326,10 +332,11 @@ impl Engine {
         let Some(group) = self.groups.get(&id) else { return acks };
         let mut list = AckList::of(&group.machine, &mut acks, &mut self.spare_acks);
         for p in &pending[run.from..run.to] {
-            let Pending::Publish(p) = p else { continue };
+            let Pending::Publishes(p) = p else { continue };
             let batch = batch_of(&self.batches, &self.inbox, p.batch);
-            let item = &batch.items[p.item as usize];
-            list.push(item.origin, item.reply.of(&batch.chunks[item.chunk as usize]), p.admitted.seq);
+            for (nth, item) in p.items(batch) {
+                list.push(item.origin, item.reply.of(chunk_of(batch, item)), p.admitted.seq(nth));
+            }
         }
         acks
     }

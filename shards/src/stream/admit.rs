@@ -7,12 +7,13 @@
 
 use super::Stream;
 use super::config::Discard;
-use super::in_flight::Added;
+use super::in_flight::{Added, InFlightRun};
 use super::index::shape::Shape;
 use super::msg_ids::{MsgId, Seen};
 use super::publish_headers::{PublishHeaders, is_increment, parse_number};
 use super::ttl;
 use crate::ids::StreamSeq;
+use crate::limits::PLAIN_LEN_MAX;
 use crate::record::{HEADER_BLOCK_LEN_MAX, Record, Rollup, SUBJECT_LEN_MAX, StoredHeaders, Ttl, encoded_len};
 use crate::rejection::Rejection;
 use crate::subject;
@@ -56,15 +57,44 @@ pub struct Admitted {
 impl Admitted {
     /// What to write; `publish` is the one that was admitted.
     pub fn record<'a>(&self, publish: &Publish<'a>) -> Record<'a> {
+        AdmittedRun::from(*self).record(0, publish)
+    }
+}
+
+/// Messages that got sequences, one behind the other: in time, too, by a nanosecond. One that asks for something is alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdmittedRun {
+    first: Admitted,
+    pub count: u32,
+    /// Sum of the lengths of the records. Bytes.
+    pub records_len: usize,
+}
+
+impl From<Admitted> for AdmittedRun {
+    fn from(alone: Admitted) -> Self {
+        AdmittedRun { first: alone, count: 1, records_len: alone.record_len }
+    }
+}
+
+impl AdmittedRun {
+    /// Sequence of the message behind so many others.
+    #[inline]
+    pub fn seq(&self, nth: u32) -> StreamSeq {
+        StreamSeq(self.first.seq.0 + u64::from(nth))
+    }
+
+    /// What to write of it; `publish` is the one that was admitted.
+    #[inline]
+    pub fn record<'a>(&self, nth: u32, publish: &Publish<'a>) -> Record<'a> {
         Record {
-            seq: self.seq,
-            time: self.time,
+            seq: self.seq(nth),
+            time: WallTime(self.first.time.0 + u64::from(nth)),
             subject: publish.subject,
             headers: StoredHeaders::of(publish.headers),
             payload: publish.payload,
-            rollup: self.rollup,
-            ttl: self.ttl,
-            has_msg_id: self.has_msg_id,
+            rollup: self.first.rollup,
+            ttl: self.first.ttl,
+            has_msg_id: self.first.has_msg_id,
         }
     }
 }
@@ -97,50 +127,7 @@ struct Asked<'a> {
 
 impl Stream {
     /// Decides about a publish. `has_room`: false while disk or memory take no more messages.
-    #[inline]
     pub fn admit(&mut self, now: Now, publish: &Publish<'_>, has_room: bool) -> Admission {
-        if has_room && self.is_plain(publish) {
-            return Admission::Store(self.take_plain(now, publish));
-        }
-        self.admit_with_care(now, publish, has_room)
-    }
-
-    /// Whether nothing can be said against a publish if there is room, and it asks for nothing: the short form of `decide` for
-    /// most messages.
-    fn is_plain(&self, publish: &Publish<'_>) -> bool {
-        let config = &*self.config;
-        let is_short =
-            config.max_msg_size < 0 || publish.payload.len() as u64 <= config.max_msg_size.unsigned_abs();
-        publish.headers.is_empty()
-            && is_short
-            && !config.sealed
-            && config.discard == Discard::Old
-            && publish.subject.len() <= SUBJECT_LEN_MAX
-            && !is_fast_batch(publish)
-    }
-
-    /// As `take`, for a publish that is plain.
-    fn take_plain(&mut self, now: Now, publish: &Publish<'_>) -> Admitted {
-        let seq = self.in_flight.last_seq + 1;
-        let time = self.next_time(now);
-        self.in_flight.push(seq, time.0, publish.subject, b"", Rollup::None, Added::default());
-        self.schedule_expiry(now, Ttl::None);
-        Admitted {
-            seq: StreamSeq(seq),
-            time,
-            record_len: encoded_len(publish.subject.len(), 0, publish.payload.len(), false),
-            rollup: Rollup::None,
-            ttl: Ttl::None,
-            has_msg_id: false,
-        }
-    }
-
-    /// Timestamps ascend, whatever the clock does.
-    fn next_time(&self, now: Now) -> WallTime {
-        WallTime(now.wall.0.max(self.in_flight.last_time + 1))
-    }
-
-    fn admit_with_care(&mut self, now: Now, publish: &Publish<'_>, has_room: bool) -> Admission {
         let time = self.next_time(now);
         match self.decide(time, publish, has_room) {
             Ok((asked, added)) => Admission::Store(self.take(now, time, publish, &asked, added)),
@@ -151,6 +138,60 @@ impl Stream {
                 Admission::Refused { rejection, rests_on: self.unless_committed(seq) }
             }
         }
+    }
+
+    /// Admits the publishes in front that ask for nothing and against which nothing can be said if there is room, up to
+    /// `PLAIN_LEN_MAX` of them: the short way of most messages, with the outcome of `admit` for each. `fits`: whether there is room
+    /// for a message of so many bytes behind records of so many. None: the first is not like that.
+    pub fn admit_plain<'a>(
+        &mut self,
+        now: Now,
+        publishes: impl Iterator<Item = Publish<'a>>,
+        fits: impl Fn(usize, usize) -> bool,
+    ) -> Option<AdmittedRun> {
+        let config = &*self.config;
+        if config.sealed || config.discard == Discard::New {
+            return None;
+        }
+        let max_msg_size = usize::try_from(config.max_msg_size).unwrap_or(usize::MAX);
+        let first = (self.in_flight.last_seq + 1, self.next_time(now));
+        let mut run = InFlightRun::default();
+        let (mut count, mut records_len) = (0, 0);
+        for publish in publishes {
+            let Publish { subject, headers, payload, .. } = publish;
+            let is_plain = headers.is_empty()
+                && payload.len() <= max_msg_size
+                && subject.len() <= SUBJECT_LEN_MAX
+                && !is_fast_batch(&publish);
+            let record_len = encoded_len(subject.len(), 0, payload.len(), false);
+            let is_long = count > 0 && records_len + record_len > PLAIN_LEN_MAX;
+            if !is_plain || is_long || !fits(records_len, subject.len() + payload.len()) {
+                break;
+            }
+            if run.count == 0 || run.subject != subject {
+                self.in_flight.push_run(run);
+                run = InFlightRun { first: first.0 + u64::from(count), count: 0, subject };
+            }
+            run.count += 1;
+            count += 1;
+            records_len += record_len;
+        }
+        if count == 0 {
+            return None;
+        }
+        self.in_flight.push_run(run);
+        // Behind the first, which is not older than the clock, each is a nanosecond younger than the one before.
+        self.in_flight.last_time = first.1.0 + u64::from(count) - 1;
+        self.schedule_expiry(now, Ttl::None);
+        let (seq, time) = (StreamSeq(first.0), first.1);
+        let first =
+            Admitted { seq, time, record_len: 0, rollup: Rollup::None, ttl: Ttl::None, has_msg_id: false };
+        Some(AdmittedRun { first, count, records_len })
+    }
+
+    /// Timestamps ascend, whatever the clock does.
+    fn next_time(&self, now: Now) -> WallTime {
+        WallTime(now.wall.0.max(self.in_flight.last_time + 1))
     }
 
     fn decide<'a>(

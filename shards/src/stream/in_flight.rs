@@ -46,6 +46,14 @@ struct Run {
     added: Added,
 }
 
+/// Neighbouring messages on one subject that ask for nothing and whose sizes nothing depends on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InFlightRun<'a> {
+    pub first: u64,
+    pub count: u64,
+    pub subject: &'a [u8],
+}
+
 /// What one message adds to the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Added {
@@ -56,8 +64,18 @@ pub struct Added {
 }
 
 impl InFlight {
+    /// Takes the next messages; the caller sets their time.
+    pub fn push_run(&mut self, run: InFlightRun<'_>) {
+        if run.count == 0 {
+            return;
+        }
+        self.last_seq = run.first + run.count - 1;
+        let overlay = self.overlay.get_or_insert_default();
+        overlay.last_msg_id.clear();
+        overlay.push(run.first, self.last_seq, run.subject, Added::default());
+    }
+
     /// Takes the next message. `msg_id`: empty if it has none.
-    #[inline]
     pub fn push(&mut self, seq: u64, time: u64, subject: &[u8], msg_id: &[u8], rollup: Rollup, added: Added) {
         self.last_seq = seq;
         self.last_time = time;
@@ -65,11 +83,11 @@ impl InFlight {
         if rollup == Rollup::All {
             overlay.rollup_all = seq;
         }
-        if !(msg_id.is_empty() && overlay.last_msg_id.is_empty()) {
-            overlay.last_msg_id.clear();
-            overlay.last_msg_id.extend_from_slice(msg_id);
-        }
-        overlay.push(seq, subject, added);
+        overlay.last_msg_id.clear();
+        overlay.last_msg_id.extend_from_slice(msg_id);
+        overlay.messages += added.messages;
+        overlay.bytes += added.bytes;
+        overlay.push(seq, seq, subject, added);
     }
 
     /// A message was applied: it is committed state now.
@@ -125,26 +143,20 @@ impl InFlight {
 }
 
 impl Overlay {
-    #[inline]
-    fn push(&mut self, seq: u64, subject: &[u8], added: Added) {
-        self.messages += added.messages;
-        self.bytes += added.bytes;
+    /// Adds neighbouring messages; what they add is counted by the caller.
+    fn push(&mut self, first: u64, last: u64, subject: &[u8], added: Added) {
         let (names, base) = (&self.names, self.names_base);
         if let Some(run) = self.runs.back_mut()
-            && run.last + 1 == seq
+            && run.last + 1 == first
             && run.added == added
             && run.name(names, base) == subject
         {
-            run.last = seq;
+            run.last = last;
             return;
         }
-        self.begin_run(seq, subject, added);
-    }
-
-    fn begin_run(&mut self, seq: u64, subject: &[u8], added: Added) {
         let name_at = self.names_base + self.names.len() as u64;
         self.names.extend_from_slice(subject);
-        self.runs.push_back(Run { first: seq, last: seq, name_at, name_len: subject.len() as u32, added });
+        self.runs.push_back(Run { first, last, name_at, name_len: subject.len() as u32, added });
     }
 
     fn applied(&mut self, seq: u64) {
