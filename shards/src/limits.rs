@@ -142,6 +142,12 @@ pub const READ_AHEAD_ENTRIES: usize = 64;
 /// Lists for pub acks, and for what groups have pending, that a shard keeps for reuse. Beyond it: freed.
 pub const SPARE_LISTS_MAX: usize = 64;
 
+/// Such lists if they are short.
+pub const SPARE_SHORT_LISTS_MAX: usize = 2048;
+
+/// Memory of a short list. Bytes.
+pub const SPARE_LIST_LEN_SHORT: usize = 1 << 10;
+
 const _: () = assert!(MAX_PAYLOAD_MAX as u64 <= SEGMENT_LEN / 4);
 const _: () = assert!(WRITE_LEN_MAX > ENTRY_LEN_MAX + CHECKPOINT_PIECE_LEN + BLOCK_LEN);
 const _: () = assert!(UNSYNCED_LEN_MAX + SEGMENT_LEN / 4 < SEGMENT_LEN);

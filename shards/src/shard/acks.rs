@@ -2,13 +2,14 @@
 
 use super::answer::PubAcks;
 use super::group::Machine;
+use super::spare::Spare;
 use crate::ids::{AccountId, CoreId, Origin, StreamSeq};
 
 /// Adds to the pub acks of one entry.
 pub(super) struct AckList<'a> {
     lists: &'a mut Vec<(CoreId, PubAcks)>,
     /// Where a list for another core has its memory from.
-    spare: &'a mut Vec<PubAcks>,
+    spare: &'a mut Spare<PubAcks>,
     /// None: this group answers no publishes.
     stream: Option<(AccountId, &'a [u8])>,
 }
@@ -18,7 +19,7 @@ impl<'a> AckList<'a> {
     pub fn of(
         machine: &'a Machine,
         lists: &'a mut Vec<(CoreId, PubAcks)>,
-        spare: &'a mut Vec<PubAcks>,
+        spare: &'a mut Spare<PubAcks>,
     ) -> Self {
         let stream = match machine {
             Machine::Stream(group) if !group.stream.config().no_ack => {
@@ -46,7 +47,7 @@ impl<'a> AckList<'a> {
     fn push_to_another_core(&mut self, origin: Origin, reply: &[u8], seq: StreamSeq) {
         let Some((account, stream)) = self.stream else { return };
         let at = self.lists.iter().position(|(core, _)| *core == origin.core).unwrap_or_else(|| {
-            let mut acks = self.spare.pop().unwrap_or_default();
+            let mut acks = self.spare.take();
             acks.start(account, stream);
             self.lists.push((origin.core, acks));
             self.lists.len() - 1

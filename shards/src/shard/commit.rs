@@ -108,24 +108,10 @@ impl Engine {
         for (core, acks) in &mut lists {
             (acks.read_at, acks.synced_at) = stamps;
             out.pub_acks(*core, acks);
-            self.keep_acks(std::mem::take(acks));
+            self.spare_acks.keep(std::mem::take(acks));
         }
         lists.clear();
-        self.keep_lists(lists);
-    }
-
-    /// Keeps the memory of empty lists.
-    pub fn keep_lists(&mut self, lists: Vec<(CoreId, PubAcks)>) {
-        if self.spare_lists.len() < crate::limits::SPARE_LISTS_MAX {
-            self.spare_lists.push(lists);
-        }
-    }
-
-    /// Keeps the memory of pub acks that have left, unless the asker's core took it along.
-    pub fn keep_acks(&mut self, acks: PubAcks) {
-        if acks.acks.capacity() > 0 && self.spare_acks.len() < crate::limits::SPARE_LISTS_MAX {
-            self.spare_acks.push(acks);
-        }
+        self.spare_lists.keep(lists);
     }
 
     /// Does what follows from entries that are committed now.

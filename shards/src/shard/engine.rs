@@ -9,11 +9,12 @@ use super::outputs::Outputs;
 use super::reads::Reads;
 use super::request::{Batch, ReplyTo, Request};
 use super::room::Room;
+use super::spare::Spare;
 use super::stages::{ShardReport, Stages};
 use super::stream_group::SlotIndex;
 use crate::clock::ClockWatch;
 use crate::hashing::HashMap;
-use crate::ids::{AccountId, EntryIndex, GroupId};
+use crate::ids::{AccountId, CoreId, EntryIndex, GroupId};
 use crate::log::Log;
 use crate::log::disk_op::DiskDone;
 use crate::rejection::Rejection;
@@ -76,10 +77,10 @@ pub(super) struct Engine {
     pub effects: Effects,
     pub room: Room,
     /// Spare lists for pub acks.
-    pub spare_acks: Vec<PubAcks>,
-    pub spare_lists: Vec<Vec<(crate::ids::CoreId, PubAcks)>>,
+    pub spare_acks: Spare<PubAcks>,
+    pub spare_lists: Spare<Vec<(CoreId, PubAcks)>>,
     /// Spare memory for what groups have pending: a quiet group holds none.
-    pub spare_pending: Vec<(Vec<Pending>, Vec<u8>)>,
+    pub spare_pending: Spare<(Vec<Pending>, Vec<u8>)>,
     /// Waiters whose read could not start: they look again.
     pub unread: Vec<super::reads::Waiter>,
     pub clock: ClockWatch,
@@ -132,9 +133,9 @@ impl Engine {
             is_drained: false,
             effects: Effects::default(),
             room: Room::default(),
-            spare_acks: Vec::new(),
-            spare_lists: Vec::new(),
-            spare_pending: Vec::new(),
+            spare_acks: Spare::default(),
+            spare_lists: Spare::default(),
+            spare_pending: Spare::default(),
             unread: Vec::new(),
             clock: ClockWatch::default(),
             refused: Vec::new(),

@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, PubAcks};
 use super::request::{Batch, Item, ReplyTo, Request};
+use super::spare::Spare;
 use super::stages::Stamps;
 use super::stream_group::{SlotIndex, StreamGroup};
 use crate::ids::{CoreId, EntryIndex, EntryPlace, GroupId, Position, StreamSeq};
@@ -196,12 +197,9 @@ impl Group {
 pub(super) fn take_memory(
     pending: &mut Vec<Pending>,
     bodies: &mut Vec<u8>,
-    spare: &mut Vec<(Vec<Pending>, Vec<u8>)>,
+    spare: &mut Spare<(Vec<Pending>, Vec<u8>)>,
 ) {
-    if pending.capacity() == 0
-        && bodies.capacity() == 0
-        && let Some(memory) = spare.pop()
-    {
-        (*pending, *bodies) = memory;
+    if pending.capacity() == 0 && bodies.capacity() == 0 {
+        (*pending, *bodies) = spare.take();
     }
 }

@@ -23,6 +23,7 @@ mod reads;
 pub mod request;
 mod requests;
 pub mod room;
+mod spare;
 pub mod stages;
 mod stall;
 mod stream_group;

@@ -12,7 +12,7 @@ use super::stream_group::StreamGroup;
 use crate::change::ChangeKind;
 use crate::encoding::Write;
 use crate::ids::{CoreId, EntryIndex, EntryPlace, GroupId, Position, StreamSeq};
-use crate::limits::{ENTRY_LEN_MAX, PROGRESS_LEN_MAX, PROGRESS_RETRY, PROGRESS_WAIT_MAX, SPARE_LISTS_MAX};
+use crate::limits::{ENTRY_LEN_MAX, PROGRESS_LEN_MAX, PROGRESS_RETRY, PROGRESS_WAIT_MAX};
 use crate::log::entry::{self, EntryBuilder, EntryStart};
 use crate::time::{Instant, Now};
 use std::collections::VecDeque;
@@ -51,7 +51,7 @@ impl Engine {
         }
         let mut batches = std::mem::take(&mut self.batches);
         for batch in &mut batches {
-            self.keep_acks(std::mem::take(&mut batch.spare_acks));
+            self.spare_acks.keep(std::mem::take(&mut batch.spare_acks));
         }
         self.batches_done.append(&mut batches);
         self.batches = batches;
@@ -152,7 +152,7 @@ impl Engine {
             self.mark_dirty(group);
         } else if pending.is_empty() {
             let memory = (std::mem::take(pending), std::mem::take(bodies));
-            self.keep_pending(memory);
+            self.spare_pending.keep(memory);
         }
     }
 
@@ -211,14 +211,7 @@ impl Engine {
         }
         pending.clear();
         bodies.clear();
-        self.keep_pending((pending, bodies));
-    }
-
-    /// Keeps memory for what groups will have pending.
-    fn keep_pending(&mut self, memory: (Vec<Pending>, Vec<u8>)) {
-        if self.spare_pending.len() < SPARE_LISTS_MAX {
-            self.spare_pending.push(memory);
-        }
+        self.spare_pending.keep((pending, bodies));
     }
 
     /// Something to do once what was written before it is committed: at once, if nothing is under way.
@@ -255,7 +248,7 @@ impl Engine {
             apply_version: APPLY_VERSION,
         };
         let (batches, inbox) = (&self.batches, &self.inbox);
-        let mut acks = self.spare_lists.pop().unwrap_or_default();
+        let mut acks = self.spare_lists.take();
         let mut list = AckList::of(&group.machine, &mut acks, &mut self.spare_acks);
         let mut fill = |entry: &mut EntryBuilder<'_>| {
             for p in &pending[run.from..run.to] {
@@ -287,7 +280,7 @@ impl Engine {
                     place
                 }
                 Err(_) => {
-                    self.keep_lists(acks);
+                    self.spare_lists.keep(acks);
                     return self.refuse_run(id, run, pending, bodies);
                 }
             }
@@ -328,7 +321,7 @@ impl Engine {
 
     /// The pub acks of a run that is in no entry, by core.
     fn acks_of(&mut self, id: GroupId, run: &Run, pending: &[Pending]) -> Vec<(CoreId, PubAcks)> {
-        let mut acks = self.spare_lists.pop().unwrap_or_default();
+        let mut acks = self.spare_lists.take();
         let Some(group) = self.groups.get(&id) else { return acks };
         let mut list = AckList::of(&group.machine, &mut acks, &mut self.spare_acks);
         for p in &pending[run.from..run.to] {
