@@ -17,6 +17,13 @@ pub const ENTRY_LEN_MAX: usize = 256 << 10;
 /// entry holds whole runs.
 pub const PLAIN_LEN_MAX: usize = ENTRY_LEN_MAX / 8;
 
+/// Publishes of a group that may wait so that its entry holds more. Beyond it what an entry costs is little for each, and the
+/// copying is better done while the disk works.
+pub const GATHER_MESSAGES_MAX: u32 = 32;
+
+/// Groups from which on those with few publishes wait for a sync: what their entries cost is about what a write takes.
+pub const GATHER_GROUPS_MIN: usize = 64;
+
 /// Unit of a direct write: each write starts and ends on such a border. Bytes.
 pub const BLOCK_LEN: usize = 4096;
 

@@ -135,6 +135,24 @@ impl Log {
         self.sync.written()
     }
 
+    /// Everything below is in a write that is complete: at the disk, waiting for it, or written.
+    pub fn sealed(&self) -> Position {
+        self.writer.sealed()
+    }
+
+    /// Whether what is appended now stays in memory, with so many more bytes: a write is out, and the next is too short to start
+    /// beside it.
+    pub fn is_holding_back(&self, more: usize) -> bool {
+        self.writer.out() > 0 && self.writer.building_len() + more < WORTH_A_WRITE
+    }
+
+    /// Whether a sync that what is written now would miss is out, or starts in this turn. Not in relaxed mode: there nothing that
+    /// anybody waits for needs a sync.
+    pub fn is_syncing(&self, now: Instant) -> bool {
+        let is_due = self.sync.due().is_some_and(|due| due <= now);
+        matches!(self.options.sync, SyncPolicy::Synced { .. }) && (self.sync.is_out() || is_due)
+    }
+
     /// Everything below is synced.
     pub fn synced(&self) -> Position {
         self.sync.synced()

@@ -121,6 +121,11 @@ impl Writer {
         }
     }
 
+    /// First position behind all sealed writes.
+    pub fn sealed(&self) -> Position {
+        self.next
+    }
+
     /// End of the last write that holds more than a mark, as far as sealed.
     pub fn content_end(&self) -> Position {
         self.content_end

@@ -43,6 +43,11 @@ impl Engine {
         if !self.log.is_checkpointing() {
             return false;
         }
+        if !self.gathering.groups.is_empty() {
+            // A change of a consumer may wait with its group, and the state would hold it already. Entries come first.
+            self.checkpoint = Some(left);
+            return true;
+        }
         while self.log.checkpoint_has_room() {
             let Some(id) = left.pop_front() else {
                 self.log.finish_checkpoint();

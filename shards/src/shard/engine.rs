@@ -4,6 +4,7 @@ use super::ShardMessage;
 use super::ShardOptions;
 use super::answer::{Answer, PubAcks, Usage};
 use super::catalog_steps::{CatalogRequest, CatalogSteps};
+use super::gather::Gathering;
 use super::group::{After, Group, InFlight, Machine, Pending};
 use super::outputs::Outputs;
 use super::reads::Reads;
@@ -47,10 +48,12 @@ pub(super) struct Engine {
     pub immediate: VecDeque<InFlight>,
     /// Groups with something pending.
     pub dirty: Vec<GroupId>,
+    /// Those of them that wait so that their entries hold more.
+    pub gathering: Gathering,
     /// Batches not handled yet; the first from this item on.
     pub inbox: VecDeque<Box<Batch>>,
     pub inbox_at: usize,
-    /// Batches handled in this turn: pending publishes lie in them.
+    /// Batches that are handled: pending publishes lie in them.
     #[expect(clippy::vec_box, reason = "a batch goes back to its sender in the box it came in")]
     pub batches: Vec<Box<Batch>>,
     #[expect(clippy::vec_box, reason = "a batch goes back to its sender in the box it came in")]
@@ -86,7 +89,7 @@ pub(super) struct Engine {
     pub clock: ClockWatch,
     /// Runs that the log did not take; who waits for them is told at the end of the turn.
     pub refused: Vec<InFlight>,
-    /// Bytes admitted in this turn.
+    /// Bytes admitted and not yet in an entry, with what else this turn brought.
     pub turn_bytes: usize,
     /// Requests behind entries that are not committed yet.
     pub waiting_requests: usize,
@@ -116,6 +119,7 @@ impl Engine {
             stages: Stages::default(),
             immediate: VecDeque::new(),
             dirty: Vec::new(),
+            gathering: Gathering::default(),
             inbox: VecDeque::new(),
             inbox_at: 0,
             batches: Vec::new(),

@@ -27,7 +27,8 @@ impl Engine {
 
     /// Handles batches until none is left or the log is behind.
     pub fn handle_items(&mut self, now: Now, out: &mut impl Outputs) {
-        while let Some(batch) = self.inbox.pop_front() {
+        while let Some(mut batch) = self.inbox.pop_front() {
+            batch.admitted_at = now.monotonic;
             let done = self.handle_batch_from(now, &batch, out);
             if done < batch.items.len() {
                 self.inbox_at = done;

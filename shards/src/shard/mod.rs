@@ -13,6 +13,7 @@ mod commit;
 pub mod defect;
 mod deliver;
 mod engine;
+mod gather;
 mod group;
 mod items;
 mod lifecycle;
@@ -389,6 +390,8 @@ mod consumers_test;
 mod failure_test;
 #[cfg(test)]
 mod fixture_test;
+#[cfg(test)]
+mod gather_test;
 #[cfg(test)]
 mod idle_test;
 #[cfg(test)]

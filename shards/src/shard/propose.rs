@@ -36,18 +36,31 @@ struct Run {
 }
 
 impl Engine {
-    /// Makes entries of everything that is pending. True if there was anything.
+    /// Makes entries of everything that is pending and does not wait for more. True if there was anything.
     pub fn propose(&mut self, now: Now, out: &mut impl Outputs) -> bool {
+        let may_gather = self.may_gather(now.monotonic);
         let mut dirty = std::mem::take(&mut self.dirty);
-        let had_any = !dirty.is_empty();
+        if !may_gather {
+            // Those that have waited go first.
+            std::mem::swap(&mut self.gathering.groups, &mut dirty);
+            dirty.append(&mut self.gathering.groups);
+        }
+        let mut had_any = false;
         for group in dirty.drain(..) {
-            self.propose_group(now, group, out);
+            if !may_gather || !self.gather(group) {
+                self.propose_group(now, group, out);
+                had_any = true;
+            }
         }
         // `propose_group` may have made others dirty (an answer that was served and changed something).
         std::mem::swap(&mut self.dirty, &mut dirty);
         self.dirty.append(&mut dirty);
         if had_any {
             self.log_due_progress(now, true);
+        }
+        if !self.gathering.groups.is_empty() {
+            // Their publishes still lie in the batches.
+            return had_any;
         }
         let mut batches = std::mem::take(&mut self.batches);
         for batch in &mut batches {
@@ -309,14 +322,15 @@ impl Engine {
         }
     }
 
-    /// A run is admitted in this turn; its first message stands for when all were read.
+    /// The first message of a run stands for when all were read and admitted.
     fn stamps_of(&self, now: Now, run: &Run, pending: &[Pending]) -> Stamps {
-        let read = pending[run.from..run.to].iter().find_map(|p| match p {
-            Pending::Publishes(p) => Some(batch_of(&self.batches, &self.inbox, p.batch).read_at),
+        let first = pending[run.from..run.to].iter().find_map(|p| match p {
+            Pending::Publishes(p) => Some(batch_of(&self.batches, &self.inbox, p.batch)),
             _ => None,
         });
-        let admitted = now.monotonic;
-        Stamps { messages: run.messages, read: read.unwrap_or(admitted), admitted, written: None }
+        let (read, admitted) =
+            first.map_or((now.monotonic, now.monotonic), |batch| (batch.read_at, batch.admitted_at));
+        Stamps { messages: run.messages, read, admitted, written: None }
     }
 
     /// The pub acks of a run that is in no entry, by core.

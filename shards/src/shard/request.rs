@@ -82,6 +82,8 @@ pub struct Batch {
     pub account: AccountId,
     /// When the first of its items was read, on the clock that all cores share.
     pub read_at: Instant,
+    /// When its items were admitted. For the shard alone.
+    pub admitted_at: Instant,
     pub chunks: Vec<Bytes>,
     pub items: Vec<Item>,
     /// Memory for pub acks that go back to the origin: what it is done with travels along. Empty: none.

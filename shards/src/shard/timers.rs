@@ -103,7 +103,9 @@ impl Engine {
 
     /// Ends the log once everything is applied and all progress is in it: applying may move consumers, too.
     pub fn step_close(&mut self) {
-        let is_busy = !self.in_flight.is_empty() || !self.immediate.is_empty() || self.has_pending();
+        let is_gathering = !self.gathering.groups.is_empty();
+        let is_flying = !self.in_flight.is_empty() || !self.immediate.is_empty();
+        let is_busy = is_flying || is_gathering || self.has_pending();
         if !self.is_closing || self.is_drained || is_busy {
             return;
         }
