@@ -81,16 +81,16 @@ impl Engine {
                     *used = (*used + file_bytes(&stream.stream)).saturating_sub(before);
                 }
             }
-            stream.tell(&self.effects, out);
-            let wake = self.effects.stored().is_some();
-            let has_consumers = stream.consumer_count() > 0;
-            if has_consumers {
+            if !std::mem::replace(&mut group.is_touched, true) {
+                self.touched.push(id);
+            }
+            if stream.consumer_count() > 0 {
+                stream.tell(&self.effects, out);
                 self.note_progress(now, id);
-                if wake {
+                if self.effects.stored().is_some() {
                     self.wake_consumers(id);
                 }
             }
-            self.touch(id);
         }
         self.send_acks(acks, stamps.unwrap_or_default(), out);
         for after in after {
@@ -305,8 +305,7 @@ pub(super) fn file_bytes(stream: &Stream) -> u64 {
 fn apply_entry(stream: &mut Stream, view: EntryView<'_>, place: EntryPlace, effects: &mut Effects) {
     let mut at = 0;
     while at < view.len() {
-        let change = view.change(at).expect("an entry that never left memory is whole");
-        let kind = ChangeKind::try_from(change.kind).expect("this process wrote the entry");
+        let kind = ChangeKind::try_from(view.kind(at)).expect("this process wrote the entry");
         let (offset, len) = view.row(at);
         let place = Place { entry: place, change: at as u32, offset: offset as u32, len: len as u32 };
         if kind == ChangeKind::Publish {
@@ -316,6 +315,7 @@ fn apply_entry(stream: &mut Stream, view: EntryView<'_>, place: EntryPlace, effe
             continue;
         }
         if !is_of_consumers(kind) {
+            let change = view.change(at).expect("an entry that never left memory is whole");
             stream.apply(kind, change.bytes, place, effects).expect("this process wrote the change");
         }
         at += 1;
