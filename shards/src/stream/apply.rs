@@ -66,6 +66,9 @@ impl Stream {
         mut place: Place,
         effects: &mut Effects,
     ) -> Result<(), Malformed> {
+        if bodies.is_empty() {
+            return Err(Malformed);
+        }
         let len = place.len as usize;
         let mut left = bodies;
         while !left.is_empty() {

@@ -592,3 +592,19 @@ fn a_run_that_reaches_into_the_next_block_is_found_again() {
         assert_eq!(fixture.stream.place(StreamSeq(seq)), Some(fixture.log[seq as usize - 1].2), "{seq}");
     }
 }
+
+#[test]
+fn a_publish_that_is_no_record_or_has_another_length_is_malformed() {
+    let mut fixture = Fixture::new(|_| {});
+    fixture.publish("s.a", &[], b"hello").unwrap();
+    let (kind, body, place) = fixture.log[0].clone();
+    let mut stream = Stream::new(AccountId::GLOBAL, fixture.stream.config.clone(), fixture.stream.created());
+    let mut effects = effects::Effects::default();
+    let longer = [&body[..], &[0; 8]].concat();
+    for wrong in [&b""[..], &body[..24], &longer] {
+        assert!(stream.apply(kind, wrong, place, &mut effects).is_err());
+        assert!(stream.apply(kind, wrong, Place { len: wrong.len() as u32, ..place }, &mut effects).is_err());
+    }
+    stream = Stream::new(AccountId::GLOBAL, fixture.stream.config.clone(), fixture.stream.created());
+    assert!(stream.apply(kind, &body, place, &mut effects).is_ok());
+}
