@@ -104,7 +104,8 @@ impl Engine {
                 !is_file || so_far <= TURN_LEN_MAX && allowance.admits(so_far + len) == LogAdmission::Yes
             };
             let publishes = items.iter().take_while(belongs).map(|item| item.publish(chunk_of(batch, item)));
-            if has_room && let Some(admitted) = stream.admit_plain(now, publishes, fits) {
+            let may_be_plain = has_room && item.headers.len == 0;
+            if may_be_plain && let Some(admitted) = stream.admit_plain(now, publishes, fits) {
                 self.turn_bytes += admitted.records_len;
                 pending.push(Pending::Publishes(PendingPublishes {
                     batch: number,
