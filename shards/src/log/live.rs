@@ -140,10 +140,10 @@ impl Log {
         self.writer.sealed()
     }
 
-    /// Whether what is appended now stays in memory, with so many more bytes: a write is out, and the next is too short to start
-    /// beside it.
-    pub fn is_holding_back(&self, more: usize) -> bool {
-        self.writer.out() > 0 && self.writer.building_len() + more < WORTH_A_WRITE
+    /// Whether what is appended now stays in memory, with so many more bytes: a write is out, or a sync that it would miss, and
+    /// the next write is too short to start beside them.
+    pub fn is_holding_back(&self, now: Instant, more: usize) -> bool {
+        self.writer.building_len() + more < WORTH_A_WRITE && (self.writer.out() > 0 || self.is_syncing(now))
     }
 
     /// Whether a sync that what is written now would miss is out, or starts in this turn. Not in relaxed mode: there nothing that
@@ -476,9 +476,7 @@ impl Log {
             return None;
         }
         if self.writer.next_waiting().is_none() {
-            let len = self.writer.building_len();
-            let awaits_sync = self.sync.is_out() && matches!(self.options.sync, SyncPolicy::Synced { .. });
-            if len < WORTH_A_WRITE && (self.writer.out() > 0 || awaits_sync) {
+            if self.is_holding_back(now, 0) {
                 return None;
             }
             self.writer.seal_building(self.sync.synced(), 0);

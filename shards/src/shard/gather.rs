@@ -1,8 +1,8 @@
 //! Groups with few publishes each wait for the write that could take them: their entries hold more, and there are fewer.
 //!
-//! What an entry costs, it costs once, however many messages are in it. A write that is out keeps the next one from starting
-//! unless that is long, so whoever is small waits here instead of in the log's buffer and loses nothing. With many such groups
-//! their entries cost more than a write takes, and then they wait for the sync, too, that has to end before theirs can start.
+//! What an entry costs, it costs once, however many messages are in it. A write or a sync that is out keeps the next write from
+//! starting unless that is long, so whoever is small waits here instead of in the log's buffer and loses nothing. With many such
+//! groups their entries cost more than a write takes, and then they wait for the sync to end however much they are together.
 //! Reasons: docs/decisions/0011-entries-that-gather.md.
 
 use super::engine::Engine;
@@ -29,7 +29,7 @@ impl Engine {
         if is_in_the_way || self.log.is_poisoned() {
             return false;
         }
-        if self.log.is_holding_back(self.turn_bytes) {
+        if self.log.is_holding_back(now, self.turn_bytes) {
             return true;
         }
         let Gathering { groups, until } = &self.gathering;
