@@ -11,7 +11,8 @@ pub fn run(data: &[u8]) {
         else {
             return;
         };
-        let mut writer = AckSubjectWriter::new(stream, consumer);
+        let mut writer = AckSubjectWriter::default();
+        writer.begin(stream, consumer);
         let numbers = [ack.delivery_count, ack.stream_seq, ack.consumer_seq, 1, 2];
         let again = AckSubject::parse(writer.write(numbers)).expect("what was just written can be read");
         assert_eq!(again, AckSubject { scope: None, ..ack });

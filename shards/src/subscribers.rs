@@ -39,8 +39,9 @@ pub trait Subscribers {
     /// not empty, else as a plain subscription (nats-server, server/consumer.go: hasDeliveryInterest).
     fn bound(&self, account: AccountId, subject: &[u8], queue: &[u8]) -> bool;
 
-    /// Publishes to subscribers. False: nobody received it.
-    fn deliver(&mut self, delivery: Delivery<'_>) -> bool;
+    /// Publishes to subscribers: who received it, and whether they have room for another message. Also a full one took this
+    /// message.
+    fn deliver(&mut self, delivery: Delivery<'_>) -> Interest;
 
     /// Whether anybody may listen to events: if not, they need not be made.
     fn hears_events(&self, _account: AccountId) -> bool {

@@ -7,7 +7,7 @@ use crate::jetstream::advisories;
 use crate::jetstream::errors::ApiError;
 use crate::jetstream::pub_ack;
 use crate::routing::mail::Message;
-use crate::routing::route::LocalSubscription;
+use crate::routing::route::{LocalSubscription, RouteIndex};
 use shards::ids::AccountId;
 use shards::shard::answer::{Advisory, Answer};
 use shards::shard::request::ReplyTo;
@@ -31,6 +31,11 @@ impl Server {
     /// nobody waits for that pub ack. It is dropped and counted while the stream's shard is full.
     pub(super) fn send_own(&mut self, message: &Message<'_>) -> bool {
         let index = self.interest.route(message.account, message.to);
+        self.send_on(index, message)
+    }
+
+    /// As `send_own`, on the route of the message.
+    pub(super) fn send_on(&mut self, index: RouteIndex, message: &Message<'_>) -> bool {
         let route = self.interest.get(message.account, index);
         // As nearly all replies and deliveries: to one listener here.
         if let Some(listener) = route.only_listener() {

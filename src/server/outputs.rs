@@ -35,9 +35,16 @@ impl Subscribers for Server {
         self.interest.is_bound(account, subject, queue)
     }
 
-    fn deliver(&mut self, delivery: Delivery<'_>) -> bool {
+    fn deliver(&mut self, delivery: Delivery<'_>) -> Interest {
         let Delivery { account, to, subject, reply, headers, payload } = delivery;
-        self.send_own(&Message { account, to, subject, reply, headers, payload })
+        let index = self.interest.route(account, to);
+        let is_near = self.interest.get(account, index).remote_cores().next().is_none();
+        match self.send_on(index, &Message { account, to, subject, reply, headers, payload }) {
+            false => Interest::None,
+            // Only the way to another core can be full.
+            true if is_near => Interest::Ready,
+            true => self.interest(account, to),
+        }
     }
 
     fn hears_events(&self, account: AccountId) -> bool {

@@ -444,7 +444,8 @@ fn a_consumer_is_told_when_the_way_to_its_subscriber_is_full_and_when_not_any_mo
             headers: b"",
             payload: &payload,
         };
-        assert!(cores.servers[0].deliver(delivery));
+        let interest = cores.servers[0].deliver(delivery);
+        assert_eq!(interest, cores.servers[0].interest(account, subject));
         sent += 1;
     }
     assert_eq!(cores.servers[0].interest(account, subject), Interest::Full);

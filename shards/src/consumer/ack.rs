@@ -27,34 +27,33 @@ pub enum AckOutcome<'a> {
 }
 
 impl Consumer {
-    /// A message to an ack subject of this consumer. `subject` is the whole subject; the caller has found the consumer by
-    /// it, and in its long form checked the account hash.
+    /// A message to an ack subject of this consumer. The caller has found the consumer by it, and in its long form checked
+    /// the account hash.
     pub fn handle_ack<'a>(
         &mut self,
         now: Now,
-        subject: &[u8],
+        ack: &AckSubject<'_>,
         payload: &'a [u8],
         reply_wanted: bool,
         out: &mut impl Subscribers,
     ) -> AckOutcome<'a> {
-        let Some(ack) = AckSubject::parse(subject) else { return AckOutcome::NoAckListener };
         if self.config.ack_policy == AckPolicy::None {
             return AckOutcome::NoAckListener;
         }
         self.last_acked = now.wall;
         self.show_life(now);
         let answered = match payload {
-            b"" | b"+ACK" | b"+OK" => self.acknowledge(now, &ack, true, out),
+            b"" | b"+ACK" | b"+OK" => self.acknowledge(now, ack, true, out),
             b"+WPI" => self.in_progress(now, ack.stream_seq),
             _ => {
                 if let Some(request) = payload.strip_prefix(b"+NXT") {
-                    self.acknowledge(now, &ack, true, out);
+                    self.acknowledge(now, ack, true, out);
                     return if reply_wanted { AckOutcome::Fetch(request) } else { AckOutcome::Done };
                 }
                 if let Some(reason) = payload.strip_prefix(b"+TERM") {
-                    self.terminate(now, &ack, reason.trim_ascii(), out)
+                    self.terminate(now, ack, reason.trim_ascii(), out)
                 } else if let Some(delay) = payload.strip_prefix(b"-NAK") {
-                    self.nak(now, &ack, delay.trim_ascii(), out)
+                    self.nak(now, ack, delay.trim_ascii(), out)
                 } else {
                     true
                 }
@@ -174,9 +173,11 @@ impl Consumer {
     /// The metric of a sampled ack. Which acks are sampled depends on the stream sequence alone.
     fn sample(&self, now: Now, ack: &AckSubject<'_>, out: &mut impl Subscribers) {
         let percent = u64::from(validate::sample_percent(&self.config.sample_freq).unwrap_or(0));
+        if percent == 0 || !out.hears_events(self.account) {
+            return;
+        }
         let drawn = hash_bytes(&ack.stream_seq.to_le_bytes()) % 100;
-        let is_sampled = percent == 100 || percent > 0 && drawn <= percent;
-        if !is_sampled || !out.hears_events(self.account) {
+        if percent < 100 && drawn > percent {
             return;
         }
         let Some(entry) = self.state.ack_pending.get(ack.stream_seq) else { return };

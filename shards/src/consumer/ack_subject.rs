@@ -23,53 +23,81 @@ impl<'a> AckSubject<'a> {
     pub fn parse(subject: &'a [u8]) -> Option<AckSubject<'a>> {
         let rest = subject.strip_prefix(PREFIX)?;
         let (dots, count) = subject::dots::<7>(rest);
-        let mut ends = dots.into_iter();
-        let mut start = 0;
-        let mut token = || {
-            let end = ends.next()?;
-            let token = &rest[start..end];
-            start = end + 1;
-            Some(token).filter(|token| !token.is_empty())
+        let token = |at: usize| {
+            let start = at.checked_sub(1).map_or(0, |before| dots[before] + 1);
+            &rest[start..dots[at]]
         };
         // Two tokens are in the prefix, one is behind the last dot.
-        let scope = match count + 3 {
-            9 => None,
-            11.. => Some((token()?, token()?)),
+        let (scope, first) = match count + 3 {
+            9 => (None, 0),
+            11.. => (Some((token(0), token(1))), 2),
             _ => return None,
         };
-        let (stream, consumer) = (token()?, token()?);
-        let mut number = || decimal::parse(token().unwrap_or_default()).unwrap_or(u64::MAX);
-        let (delivery_count, stream_seq, consumer_seq) = (number(), number(), number());
+        let (stream, consumer) = (token(first), token(first + 1));
+        let names = [scope.map(|scope| scope.0), scope.map(|scope| scope.1), Some(stream), Some(consumer)];
+        if names.into_iter().flatten().any(<[u8]>::is_empty) {
+            return None;
+        }
+        let number = |at: usize| decimal::parse(token(first + at)).unwrap_or(u64::MAX);
+        let (delivery_count, stream_seq, consumer_seq) = (number(2), number(3), number(4));
         Some(AckSubject { scope, stream, consumer, delivery_count, stream_seq, consumer_seq })
     }
 }
 
-/// Writes ack subjects of one consumer, and header blocks that are not stored as they are sent, into one buffer.
-#[derive(Debug)]
+/// Writes ack subjects, and header blocks that are not stored as they are sent, into one buffer. One for all consumers of a
+/// shard: they deliver one after another, and none needs its text while another does.
+///
+/// The next message of a consumer mostly differs from the one before by one in three of the numbers, so a number is changed
+/// where it stands as long as it keeps its length.
+#[derive(Debug, Default)]
 pub struct AckSubjectWriter {
-    /// Begins with `$JS.ACK.<stream>.<consumer>`.
+    /// `$JS.ACK.<stream>.<consumer>`, each number behind a dot, then perhaps a header block.
     buffer: Vec<u8>,
     prefix_len: usize,
+    /// What the buffer holds of the last subject. Nothing after `begin`.
+    written: Option<Written>,
+}
+
+/// The numbers of a subject, and where each of them ends in the buffer.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    numbers: [u64; NUMBERS],
+    ends: [usize; NUMBERS],
 }
 
 impl AckSubjectWriter {
-    pub fn new(stream: &str, consumer: &str) -> AckSubjectWriter {
-        let buffer = [PREFIX, stream.as_bytes(), b".", consumer.as_bytes()].concat();
-        AckSubjectWriter { prefix_len: buffer.len(), buffer }
+    /// What is written next belongs to this consumer.
+    pub fn begin(&mut self, stream: &str, consumer: &str) {
+        let parts = [PREFIX, stream.as_bytes(), b".", consumer.as_bytes()];
+        self.buffer.clear();
+        parts.iter().for_each(|part| self.buffer.extend_from_slice(part));
+        self.prefix_len = self.buffer.len();
+        self.written = None;
     }
 
     /// Numbers in the order of the subject: delivery count, stream sequence, consumer sequence, time, pending.
-    pub fn write(&mut self, numbers: [u64; 5]) -> &[u8] {
-        self.buffer.truncate(self.prefix_len);
-        for number in numbers {
-            self.buffer.push(b'.');
-            decimal::put(&mut self.buffer, number);
+    pub fn write(&mut self, numbers: [u64; NUMBERS]) -> &[u8] {
+        let Some(written) = &mut self.written else { return self.write_anew(numbers) };
+        let mut start = self.prefix_len + 1;
+        for ((old, &end), new) in written.numbers.iter_mut().zip(&written.ends).zip(numbers) {
+            if *old != new && !replace(&mut self.buffer[start..end], *old, new) {
+                return self.write_anew(numbers);
+            }
+            *old = new;
+            start = end + 1;
         }
+        let end = written.ends[NUMBERS - 1];
+        self.buffer.truncate(end);
         &self.buffer
     }
 
     /// The ack subject, and behind it the header block of a message whose payload of `size` bytes is left out.
-    pub fn write_headers_only(&mut self, numbers: [u64; 5], block: &[u8], size: usize) -> (&[u8], &[u8]) {
+    pub fn write_headers_only(
+        &mut self,
+        numbers: [u64; NUMBERS],
+        block: &[u8],
+        size: usize,
+    ) -> (&[u8], &[u8]) {
         let end = self.write(numbers).len();
         if block.is_empty() {
             headers::start(&mut self.buffer);
@@ -82,26 +110,90 @@ impl AckSubjectWriter {
         self.buffer.split_at(end)
     }
 
-    #[cfg(test)]
-    pub fn capacity(&self) -> usize {
-        self.buffer.capacity()
+    #[inline(never)]
+    fn write_anew(&mut self, numbers: [u64; NUMBERS]) -> &[u8] {
+        self.buffer.truncate(self.prefix_len);
+        let ends = numbers.map(|number| {
+            self.buffer.push(b'.');
+            decimal::put(&mut self.buffer, number);
+            self.buffer.len()
+        });
+        self.written = Some(Written { numbers, ends });
+        &self.buffer
     }
 }
+
+/// Writes `new` over the digits of `old`. False, with whatever in the digits, if it has more or fewer of them.
+#[inline]
+fn replace(digits: &mut [u8], old: u64, new: u64) -> bool {
+    let Some(last) = digits.last_mut() else { return false };
+    if Some(new) == old.checked_add(1) && *last < b'9' {
+        *last += 1;
+        return true;
+    }
+    if Some(new) == old.checked_sub(1) && *last > b'0' {
+        *last -= 1;
+        return true;
+    }
+    let mut left = new;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+    left == 0 && (digits[0] != b'0' || digits.len() == 1)
+}
+
+/// Numbers in an ack subject.
+const NUMBERS: usize = 5;
 
 const PREFIX: &[u8] = b"$JS.ACK.";
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::Dice;
     use super::*;
 
     #[test]
     fn what_is_written_is_read_back() {
-        let mut writer = AckSubjectWriter::new("ORDERS", "wor%ker");
+        let mut writer = AckSubjectWriter::default();
+        writer.begin("ORDERS", "wor%ker");
         assert_eq!(writer.write([1, 2, 3, 4, 5]), b"$JS.ACK.ORDERS.wor%ker.1.2.3.4.5");
         let subject = writer.write([9, 88, 777, 1_700_000_000_000_000_000, 0]);
         let ack = AckSubject::parse(subject).unwrap();
         assert_eq!((ack.stream, ack.consumer), (&b"ORDERS"[..], &b"wor%ker"[..]));
         assert_eq!((ack.delivery_count, ack.stream_seq, ack.consumer_seq), (9, 88, 777));
+    }
+
+    #[test]
+    fn what_is_written_over_the_subject_before_is_what_would_be_written_anew() {
+        let mut dice = Dice(3);
+        let (mut writer, mut anew) = (AckSubjectWriter::default(), AckSubjectWriter::default());
+        let mut numbers = [1, 1, 1, 1_700_000_000_000_000_000, 250];
+        writer.begin("S", "C");
+        for round in 0..5000 {
+            for number in &mut numbers {
+                *number = match dice.below(12) {
+                    0 => 10u64.pow(dice.below(20) as u32) - dice.below(2),
+                    1 => dice.below(1 << 31),
+                    2..5 => number.saturating_sub(1),
+                    5..9 => number.saturating_add(1),
+                    _ => *number,
+                };
+            }
+            if round % 100 == 99 {
+                writer.begin("S", "other");
+                writer.write([u64::MAX; 5]);
+                writer.begin("S", "C");
+            }
+            anew.begin("S", "C");
+            if dice.below(9) == 0 {
+                let (subject, block) = writer.write_headers_only(numbers, b"NATS/1.0\r\na: b\r\n\r\n", 7);
+                assert_eq!(subject, anew.write(numbers));
+                assert_eq!(block, b"NATS/1.0\r\na: b\r\nNats-Msg-Size: 7\r\n\r\n");
+            } else {
+                assert_eq!(writer.write(numbers), anew.write(numbers), "{numbers:?}");
+            }
+        }
     }
 
     #[test]

@@ -72,13 +72,11 @@ fn an_ack_of_what_was_never_delivered_is_not_answered() {
 #[test]
 fn nobody_listens_for_acks_of_policy_none_or_with_a_wrong_number_of_tokens() {
     let mut bench = Bench::filled(1, ConsumerConfig { ack_policy: AckPolicy::None, ..explicit() });
-    let mut outcome =
-        |subject: &[u8]| bench.consumer.handle_ack(bench.now, subject, b"", true, &mut bench.world);
+    let mut outcome = |subject: &[u8]| bench.handle_ack(subject, b"", true);
     assert_eq!(outcome(b"$JS.ACK.S.C.1.1.1.0.0"), super::AckOutcome::NoAckListener);
     let mut bench = Bench::filled(1, explicit());
     bench.fetch("1", "r");
-    let mut outcome =
-        |subject: &[u8]| bench.consumer.handle_ack(bench.now, subject, b"", true, &mut bench.world);
+    let mut outcome = |subject: &[u8]| bench.handle_ack(subject, b"", true);
     assert_eq!(outcome(b"$JS.ACK.S.C.1.1.1.0"), super::AckOutcome::NoAckListener);
     assert_eq!(outcome(b"$JS.ACK._.h.S.C.1.1.1.0.0.more"), super::AckOutcome::Reply);
 }
@@ -88,8 +86,7 @@ fn an_ack_without_reply_subject_is_owed_nothing() {
     let mut bench = Bench::filled(1, explicit());
     bench.fetch("1", "r");
     let subject = b"$JS.ACK.S.C.1.1.1.0.0";
-    let mut outcome =
-        |payload| bench.consumer.handle_ack(bench.now, subject, payload, false, &mut bench.world);
+    let mut outcome = |payload| bench.handle_ack(subject, payload, false);
     assert_eq!(outcome(b""), super::AckOutcome::Done);
     assert_eq!(outcome(b"+NXT"), super::AckOutcome::Done);
 }

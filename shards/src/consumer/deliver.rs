@@ -1,5 +1,6 @@
 //! What is delivered next, and its delivery. Two steps, because the bytes of a message may have to be read first.
 
+use super::ack_subject::AckSubjectWriter;
 use super::pull::Taker;
 use super::{Consumer, Mode, ProgressChange};
 use crate::ids::StreamSeq;
@@ -19,6 +20,14 @@ pub enum Next {
     Blocked,
 }
 
+/// Deliveries of one consumer in a row, with nothing else between them: what was found out for one holds for the next.
+#[derive(Debug)]
+pub struct Round<'a> {
+    ack_subject: &'a mut AckSubjectWriter,
+    /// Whoever got the last message can take the next one too.
+    is_ready: bool,
+}
+
 /// A message that is to be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chosen {
@@ -36,12 +45,26 @@ enum Choice {
 }
 
 impl Consumer {
+    /// Begins a round, for `next` and `deliver`. `writer` is nobody else's until it ends.
+    pub fn round<'a>(&self, writer: &'a mut AckSubjectWriter) -> Round<'a> {
+        writer.begin(&self.stream, self.name());
+        Round { ack_subject: writer, is_ready: false }
+    }
+
     /// What to deliver next: first what is to be delivered again, then what is new.
-    pub fn next(&mut self, now: Now, messages: &impl Messages, out: &mut impl Subscribers) -> Next {
-        match self.find_taker(now, out) {
-            Taker::None => return Next::Idle,
-            Taker::Full => return Next::Blocked,
-            Taker::Ready => {}
+    pub fn next(
+        &mut self,
+        now: Now,
+        round: &mut Round<'_>,
+        messages: &impl Messages,
+        out: &mut impl Subscribers,
+    ) -> Next {
+        if !std::mem::take(&mut round.is_ready) {
+            match self.find_taker(now, out) {
+                Taker::None => return Next::Idle,
+                Taker::Full => return Next::Blocked,
+                Taker::Ready => {}
+            }
         }
         if let Some(chosen) = self.chosen.filter(|&chosen| self.is_due(chosen, messages)) {
             return Next::Message(StreamSeq(chosen.seq));
@@ -63,23 +86,25 @@ impl Consumer {
         }
     }
 
-    /// Delivers the message that `next` named. Does nothing if that was overtaken by an ack or a removal. If nobody takes
-    /// the message it stays the next one.
+    /// Delivers the message that `next` named and that is there. Does nothing if it was acknowledged meanwhile. If nobody
+    /// takes the message it stays the next one.
     pub fn deliver(
         &mut self,
         now: Now,
+        round: &mut Round<'_>,
         message: MessageView<'_>,
         messages: &impl Messages,
         out: &mut impl Subscribers,
     ) {
         let Some(chosen) = self.chosen.filter(|chosen| chosen.seq == message.seq.0) else { return };
-        if !self.is_due(chosen, messages) {
+        if !self.is_wanted(chosen) {
             return;
         }
         let left = self.count_pending(messages).saturating_sub(u64::from(!chosen.again));
         let count = if chosen.again { self.state.delivery_count(chosen.seq) + 1 } else { 1 };
         let consumer_seq = self.state.delivered.consumer_seq + 1;
-        if !self.hand_over(now, &message, [count, chosen.seq, consumer_seq, message.time.0, left], out) {
+        let numbers = [count, chosen.seq, consumer_seq, message.time.0, left];
+        if !self.hand_over(now, round, &message, numbers, out) {
             return;
         }
         self.chosen = None;
@@ -146,16 +171,17 @@ impl Consumer {
     fn hand_over(
         &mut self,
         now: Now,
+        round: &mut Round<'_>,
         message: &MessageView<'_>,
         numbers: [u64; 5],
         out: &mut impl Subscribers,
     ) -> bool {
         let (reply, block, payload): (&[u8], &[u8], &[u8]) = if self.config.headers_only {
             let size = message.payload.len();
-            let (reply, block) = self.ack_subject.write_headers_only(numbers, message.headers, size);
+            let (reply, block) = round.ack_subject.write_headers_only(numbers, message.headers, size);
             (reply, block, b"")
         } else {
-            (self.ack_subject.write(numbers), message.headers, message.payload)
+            (round.ack_subject.write(numbers), message.headers, message.payload)
         };
         let rest = reply.len() + block.len() + payload.len();
         let delivery = |to| Delivery {
@@ -174,23 +200,28 @@ impl Consumer {
                     pull.end_head(self.account, Some(b"409 Message Size Exceeds MaxBytes"), out);
                     return false;
                 }
-                if !out.deliver(delivery(&head.reply)) {
+                let interest = out.deliver(delivery(&head.reply));
+                if interest == Interest::None {
                     pull.end_head(self.account, None, out);
                     return false;
                 }
-                pull.head_served(now, self.account, size, out);
+                let is_same = pull.head_served(now, self.account, size, out);
+                round.is_ready = is_same && interest == Interest::Ready;
             }
             Mode::Push(push) => {
                 let to = self.config.deliver_subject.as_bytes();
                 if !push.is_open() {
                     return false;
                 }
-                if !out.deliver(delivery(to)) {
+                let interest = out.deliver(delivery(to));
+                if interest == Interest::None {
                     push.set_active(now, false);
                     self.restart_inactivity(now);
                     return false;
                 }
                 push.sent(now, self.account, to, to.len() + rest, out);
+                // A request for flow control may have taken the room.
+                round.is_ready = interest == Interest::Ready && push.window.is_none();
             }
         }
         true
@@ -219,12 +250,15 @@ impl Consumer {
 
     /// Whether what was chosen is still to be delivered.
     fn is_due(&self, chosen: Chosen, messages: &impl Messages) -> bool {
-        let wanted = if chosen.again {
-            self.state.ack_pending.get(chosen.seq).is_some_and(|entry| entry.queued)
-        } else {
-            chosen.seq >= self.next
-        };
-        wanted && messages.contains(StreamSeq(chosen.seq))
+        self.is_wanted(chosen) && messages.contains(StreamSeq(chosen.seq))
+    }
+
+    /// Whether what was chosen is still to be delivered, if it is there.
+    fn is_wanted(&self, chosen: Chosen) -> bool {
+        match chosen.again {
+            true => self.state.ack_pending.get(chosen.seq).is_some_and(|entry| entry.queued),
+            false => chosen.seq >= self.next,
+        }
     }
 
     /// The message is not to be considered for a first delivery any more.

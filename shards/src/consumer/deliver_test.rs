@@ -1,4 +1,5 @@
 use super::Next;
+use crate::consumer::ack_subject::AckSubjectWriter;
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::fixture::*;
 use crate::ids::StreamSeq;
@@ -35,13 +36,20 @@ fn max_ack_pending_stops_new_messages_until_an_ack() {
     assert!(bench.statuses()[0].contains("Nats-Pending-Messages: 4\r\n"));
 }
 
-/// Takes a step of delivery in parts: `between` happens while the bytes are being read.
+/// Takes a step of delivery in parts: `between` happens while the bytes are being read. Then it is asked again what is next,
+/// and only a message that is there is handed over.
 fn interrupted(bench: &mut Bench, between: impl FnOnce(&mut Bench)) {
-    let (now, stream) = (bench.now, &bench.stream);
-    let Next::Message(seq) = bench.consumer.next(now, stream, &mut bench.world) else { panic!() };
+    let Next::Message(seq) = bench.next() else { panic!() };
     between(bench);
-    let message = MessageView { seq, time: bench.now.wall, subject: b"s", headers: b"", payload: b"" };
-    bench.consumer.deliver(bench.now, message, &bench.stream, &mut bench.world);
+    let again = bench.next();
+    if bench.stream.messages.contains_key(&seq.0) {
+        let message = MessageView { seq, time: bench.now.wall, subject: b"s", headers: b"", payload: b"" };
+        let mut writer = AckSubjectWriter::default();
+        let mut round = bench.consumer.round(&mut writer);
+        bench.consumer.deliver(bench.now, &mut round, message, &bench.stream, &mut bench.world);
+    } else {
+        assert_ne!(again, Next::Message(seq));
+    }
 }
 
 fn queue_fetch(bench: &mut Bench) {
@@ -56,7 +64,7 @@ fn an_ack_that_overtakes_a_redelivery_wins() {
     bench.take();
     queue_fetch(&mut bench);
     interrupted(&mut bench, |bench| {
-        bench.consumer.handle_ack(bench.now, b"$JS.ACK.S.C.1.1.1.0.0", b"", true, &mut bench.world);
+        bench.handle_ack(b"$JS.ACK.S.C.1.1.1.0.0", b"", true);
     });
     assert_eq!((bench.take().len(), bench.info().num_waiting), (0, 1));
 }
@@ -68,7 +76,7 @@ fn other_acks_do_not_disturb_a_delivery_whose_bytes_are_being_read() {
     bench.take();
     queue_fetch(&mut bench);
     interrupted(&mut bench, |bench| {
-        bench.consumer.handle_ack(bench.now, b"$JS.ACK.S.C.1.1.1.0.0", b"", true, &mut bench.world);
+        bench.handle_ack(b"$JS.ACK.S.C.1.1.1.0.0", b"", true);
     });
     assert_eq!(bench.messages(), [2]);
 }
@@ -89,14 +97,14 @@ fn a_message_that_is_removed_while_it_is_read_is_not_delivered() {
 fn what_can_not_be_read_is_skipped() {
     let mut bench = Bench::filled(3, explicit());
     queue_fetch(&mut bench);
-    let next = bench.consumer.next(bench.now, &bench.stream, &mut bench.world);
+    let next = bench.next();
     assert_eq!(next, Next::Message(StreamSeq(1)));
     bench.consumer.gone(StreamSeq(1), &mut bench.world);
     bench.run();
     assert_eq!(bench.deliveries(), [(1, 2, 1)]);
     bench.ack_by([1, 2, 1, 0, 0], "-NAK");
     queue_fetch(&mut bench);
-    bench.consumer.next(bench.now, &bench.stream, &mut bench.world);
+    bench.next();
     bench.consumer.gone(StreamSeq(2), &mut bench.world);
     bench.run();
     assert_eq!(bench.deliveries(), [(1, 3, 2)]);
@@ -107,7 +115,7 @@ fn asking_again_gives_the_same_answer() {
     let mut bench = Bench::filled(2, explicit());
     queue_fetch(&mut bench);
     for _ in 0..3 {
-        let next = bench.consumer.next(bench.now, &bench.stream, &mut bench.world);
+        let next = bench.next();
         assert_eq!(next, Next::Message(StreamSeq(1)));
     }
 }

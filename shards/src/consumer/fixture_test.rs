@@ -1,6 +1,7 @@
 //! A consumer with a stream and subscribers around it, for tests. Every step is replayed on a second consumer, which must
 //! come to the same state.
 
+use super::ack_subject::{AckSubject, AckSubjectWriter};
 use super::config::{AckPolicy, ConsumerConfig, Limits};
 use super::{AckOutcome, Consumer, Next, Purged, Removed};
 use crate::ids::{AccountId, StreamSeq};
@@ -121,6 +122,8 @@ pub struct World {
     pub deaf: BTreeSet<String>,
     /// Subjects whose subscribers have no credit.
     pub full: BTreeSet<String>,
+    /// Messages that there is room for, to all subjects together; `None`: no end of it.
+    pub room: Option<usize>,
     pub bound: bool,
 }
 
@@ -130,17 +133,19 @@ impl Subscribers for World {
         match (self.deaf.contains(subject), self.full.contains(subject)) {
             (true, _) => Interest::None,
             (_, true) => Interest::Full,
+            _ if self.room == Some(0) => Interest::Full,
             _ => Interest::Ready,
         }
     }
     fn bound(&self, _: AccountId, _: &[u8], _: &[u8]) -> bool {
         self.bound
     }
-    fn deliver(&mut self, delivery: Delivery<'_>) -> bool {
+    fn deliver(&mut self, delivery: Delivery<'_>) -> Interest {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         if self.deaf.contains(&text(delivery.to)) {
-            return false;
+            return Interest::None;
         }
+        self.room = self.room.map(|room| room.checked_sub(1).expect("nothing is sent without room"));
         self.got.push(Got {
             to: text(delivery.to),
             subject: text(delivery.subject),
@@ -148,7 +153,7 @@ impl Subscribers for World {
             headers: text(delivery.headers),
             payload: delivery.payload.to_vec(),
         });
-        true
+        self.interest(delivery.account, delivery.to)
     }
     fn advise(&mut self, _: AccountId, advisory: Advisory) {
         self.advisories.push(advisory);
@@ -242,7 +247,7 @@ impl Bench {
         let [count, seq, consumer_seq, time, left] = numbers;
         let subject = format!("$JS.ACK.S.C.{count}.{seq}.{consumer_seq}.{time}.{left}");
         let payload = payload.as_bytes().to_vec();
-        let outcome = self.consumer.handle_ack(self.now, subject.as_bytes(), &payload, true, &mut self.world);
+        let outcome = self.handle_ack(subject.as_bytes(), &payload, true);
         let answered = outcome == AckOutcome::Reply;
         if let AckOutcome::Fetch(request) = outcome {
             let request = request.to_vec();
@@ -251,6 +256,24 @@ impl Bench {
         }
         self.run();
         answered
+    }
+
+    /// A message to an ack subject, as the shard hands it on.
+    pub fn handle_ack<'a>(
+        &mut self,
+        subject: &[u8],
+        payload: &'a [u8],
+        reply_wanted: bool,
+    ) -> AckOutcome<'a> {
+        let Some(ack) = AckSubject::parse(subject) else { return AckOutcome::NoAckListener };
+        self.consumer.handle_ack(self.now, &ack, payload, reply_wanted, &mut self.world)
+    }
+
+    /// What would be delivered next.
+    pub fn next(&mut self) -> Next {
+        let mut writer = AckSubjectWriter::default();
+        let mut round = self.consumer.round(&mut writer);
+        self.consumer.next(self.now, &mut round, &self.stream, &mut self.world)
     }
 
     /// Lets time pass, with every timeout on the way.
@@ -288,8 +311,10 @@ impl Bench {
 
     /// Delivers as long as there is something to deliver; then compares with the replica.
     pub fn run(&mut self) {
+        let mut writer = AckSubjectWriter::default();
+        let mut round = self.consumer.round(&mut writer);
         for _ in 0..100_000 {
-            match self.consumer.next(self.now, &self.stream, &mut self.world) {
+            match self.consumer.next(self.now, &mut round, &self.stream, &mut self.world) {
                 Next::Idle | Next::Blocked => break,
                 Next::Message(seq) => {
                     let stored = &self.stream.messages[&seq.0];
@@ -300,7 +325,7 @@ impl Bench {
                         headers: &stored.headers,
                         payload: &stored.payload,
                     };
-                    self.consumer.deliver(self.now, message, &self.stream, &mut self.world);
+                    self.consumer.deliver(self.now, &mut round, message, &self.stream, &mut self.world);
                 }
             }
         }

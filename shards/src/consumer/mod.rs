@@ -24,7 +24,7 @@ pub mod update;
 mod validate;
 
 pub use ack::AckOutcome;
-pub use deliver::Next;
+pub use deliver::{Next, Round};
 pub use events::{Purged, Removed};
 
 use crate::encoding::{Malformed, Reader, Write};
@@ -33,7 +33,6 @@ use crate::ids::{AccountId, StreamSeq};
 use crate::messages::Messages;
 use crate::subscribers::Subscribers;
 use crate::time::{Instant, Now, WallTime};
-use ack_subject::AckSubjectWriter;
 use config::ConsumerConfig;
 use deliver::Chosen;
 use filter::Filter;
@@ -45,8 +44,8 @@ use std::collections::VecDeque;
 
 /// One consumer of one stream, as a plain state machine. Lives on: its shard's core.
 ///
-/// Its owner calls `next` after each `handle_…`, and on as long as that names a message; it fetches the bytes of the
-/// message and hands them to `deliver` (or says `gone`). Persistent changes are in force at once; `take_progress` gives
+/// After each `handle_…` its owner begins a `round` and calls `next` as long as that names a message; it fetches the bytes of
+/// the message and hands them to `deliver` (or says `gone`). Persistent changes are in force at once; `take_progress` gives
 /// them to the log.
 #[derive(Debug)]
 pub struct Consumer {
@@ -71,7 +70,6 @@ pub struct Consumer {
     mode: Mode,
     /// What `next` named and `deliver` has not got yet.
     chosen: Option<Chosen>,
-    ack_subject: AckSubjectWriter,
     /// 0: not since the start.
     last_delivered: WallTime,
     /// 0: not since the start.
@@ -238,7 +236,6 @@ impl Consumer {
             overdue_at: None,
             mode,
             chosen: None,
-            ack_subject: AckSubjectWriter::new(stream, &config.name),
             last_delivered: WallTime::default(),
             last_acked: WallTime::default(),
             active_at: Instant::default(),

@@ -72,6 +72,14 @@ impl AckPending {
         }
     }
 
+    /// Removes the entry with the lowest stream sequence: in the order of delivery, acknowledging does not even search.
+    pub fn pop_first(&mut self) -> Option<Unacked> {
+        let entry = self.entries.pop_front()?;
+        self.live -= 1;
+        self.trim();
+        Some(entry)
+    }
+
     pub fn remove(&mut self, stream_seq: u64) -> Option<Unacked> {
         let at = self.find(stream_seq)?;
         let entry = self.entries[at];

@@ -124,9 +124,16 @@ impl Pull {
         self.queue.front_mut()
     }
 
-    /// The head got a message of `size` bytes. It goes to the tail, or ends.
-    pub fn head_served(&mut self, now: Now, account: AccountId, size: usize, out: &mut impl Subscribers) {
-        let Some(mut waiting) = self.queue.pop_front() else { return };
+    /// The head got a message of `size` bytes. It goes to the tail, or ends. True if it is the head again: nobody else waits.
+    pub fn head_served(
+        &mut self,
+        now: Now,
+        account: AccountId,
+        size: usize,
+        out: &mut impl Subscribers,
+    ) -> bool {
+        let is_alone = self.queue.len() == 1;
+        let Some(waiting) = self.queue.front_mut() else { return false };
         waiting.delivered = true;
         waiting.batch_left -= 1;
         if waiting.bounded {
@@ -137,13 +144,16 @@ impl Pull {
             if let Some(heartbeat) = &mut waiting.heartbeat {
                 heartbeat.at = now.monotonic + heartbeat.every;
             }
-            self.queue.push_back(waiting);
-            return;
+            if !is_alone {
+                self.queue.rotate_left(1);
+            }
+            return is_alone;
         }
         if waiting.bounded && !spent {
             waiting.send_status(account, b"409 Batch Completed", true, out);
         }
-        self.recycle(waiting);
+        self.end(0, account, None, out);
+        false
     }
 
     /// Ends the head: with a status that tells what is left, or silently.

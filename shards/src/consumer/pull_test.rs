@@ -32,7 +32,7 @@ fn a_subscriber_that_leaves_between_the_look_and_the_delivery_takes_nothing() {
     let mut bench = Bench::filled(1, explicit());
     let (now, stream) = (bench.now, &bench.stream);
     bench.consumer.handle_fetch(now, b"", b"", b"r", stream, &mut bench.world);
-    let next = bench.consumer.next(now, stream, &mut bench.world);
+    let next = bench.next();
     assert_eq!(next, crate::consumer::Next::Message(crate::ids::StreamSeq(1)));
     bench.world.deaf.insert("r".into());
     bench.run();
@@ -51,11 +51,33 @@ fn a_request_without_credit_lets_others_go_first_and_blocks_if_there_are_none() 
     bench.publish("s");
     let took: Vec<String> = bench.take().into_iter().map(|got| got.to).collect();
     assert_eq!(took, ["fast"]);
-    let next = bench.consumer.next(bench.now, &bench.stream, &mut bench.world);
+    let next = bench.next();
     assert_eq!(next, crate::consumer::Next::Blocked);
     bench.world.full.clear();
     bench.run();
     assert_eq!(bench.messages(), [2]);
+}
+
+#[test]
+fn a_request_that_runs_out_of_credit_within_a_round_stops_there() {
+    let mut bench = Bench::filled(5, explicit());
+    bench.world.room = Some(2);
+    bench.fetch("5", "r");
+    assert_eq!(bench.messages(), [1, 2]);
+    bench.world.room = None;
+    bench.run();
+    assert_eq!(bench.messages(), [3, 4, 5]);
+}
+
+#[test]
+fn requests_take_turns() {
+    let mut bench = Bench::filled(0, explicit());
+    bench.fetch("3", "a");
+    bench.fetch("2", "b");
+    (0..5).for_each(|_| _ = store(&mut bench.stream, bench.now, "s", b""));
+    bench.run();
+    let took: Vec<String> = bench.take().into_iter().map(|got| got.to).collect();
+    assert_eq!(took, ["a", "b", "a", "b", "a"]);
 }
 
 #[test]

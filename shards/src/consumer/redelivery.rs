@@ -4,7 +4,7 @@ use super::{Consumer, ProgressChange};
 use crate::ids::StreamSeq;
 use crate::messages::Messages;
 use crate::subscribers::{Advisory, Subscribers};
-use crate::time::Now;
+use crate::time::{Instant, Now};
 use std::time::Duration;
 
 impl Consumer {
@@ -54,12 +54,13 @@ impl Consumer {
     /// The message becomes overdue after `wait`, and not before.
     pub(super) fn postpone(&mut self, now: Now, seq: u64, wait: Duration) {
         let Some(entry) = self.state.ack_pending.get_mut(seq) else { return };
-        entry.due = now.monotonic + wait;
+        let due = now.monotonic + wait;
+        entry.due = due;
         if entry.queued {
             entry.queued = false;
             self.redelivery.retain(|&other| other != seq);
         }
-        self.expect_overdue(seq);
+        self.expect_overdue(due);
     }
 
     /// The message was delivered, or is being worked on.
@@ -67,8 +68,9 @@ impl Consumer {
         let redeliveries = self.state.redelivered.get(&seq).copied().unwrap_or(0);
         let wait = self.config.ack_wait_after(redeliveries);
         if let Some(entry) = self.state.ack_pending.get_mut(seq) {
-            entry.due = now.monotonic + wait;
-            self.expect_overdue(seq);
+            let due = now.monotonic + wait;
+            entry.due = due;
+            self.expect_overdue(due);
         }
     }
 
@@ -120,9 +122,8 @@ impl Consumer {
         out.advise(self.account, Advisory::MaxDeliveries { stream, consumer, stream_seq: seq, deliveries });
     }
 
-    fn expect_overdue(&mut self, seq: u64) {
-        let Some(entry) = self.state.ack_pending.get(seq) else { return };
-        self.overdue_at = Some(self.overdue_at.map_or(entry.due, |at| at.min(entry.due)));
+    fn expect_overdue(&mut self, due: Instant) {
+        self.overdue_at = Some(self.overdue_at.map_or(due, |at| at.min(due)));
     }
 
     /// For advisories.

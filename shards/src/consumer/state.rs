@@ -118,7 +118,11 @@ impl State {
     /// pending, or to the last delivery if there is none.
     fn settle(&mut self, stream_seq: u64) {
         let was_lowest = self.ack_pending.first().is_some_and(|first| first.stream_seq == stream_seq);
-        if self.ack_pending.remove(stream_seq).is_none() || !was_lowest {
+        let is_pending = match was_lowest {
+            true => self.ack_pending.pop_first().is_some(),
+            false => self.ack_pending.remove(stream_seq).is_some(),
+        };
+        if !is_pending || !was_lowest {
             return;
         }
         let floor = match self.ack_pending.first() {

@@ -3,14 +3,17 @@
 use super::engine::{ConsumerKey, Engine};
 use super::outputs::Outputs;
 use super::reads::Waiter;
-use super::stream_group::StreamGroup;
+use super::stream_group::{SlotIndex, StreamGroup};
 use crate::consumer::Next;
-use crate::ids::{GroupId, StreamSeq};
+use crate::consumer::ack_subject::AckSubjectWriter;
+use crate::ids::{EntryPlace, GroupId, StreamSeq};
 use crate::limits::{DELIVERIES_PER_CONSUMER, DELIVERIES_PER_TURN};
-use crate::log::Log;
+use crate::log::entry::EntryView;
+use crate::log::{Log, StorageError};
 use crate::messages::MessageView;
 use crate::record::RecordView;
 use crate::stream::Stream;
+use crate::stream::config::Storage;
 use crate::stream::place::Place;
 use crate::time::Now;
 
@@ -25,8 +28,14 @@ pub(super) enum Lookup<'a> {
     Damaged(Place),
 }
 
+/// The log as somebody reads it who takes one message after another: neighbours mostly lie in one entry, which is found once.
+pub(super) struct Entries<'a> {
+    log: &'a Log,
+    last: Option<(EntryPlace, EntryView<'a>)>,
+}
+
 /// What ended a consumer's round.
-enum Round {
+enum RoundEnd {
     Idle,
     Blocked,
     Reading(Place),
@@ -69,17 +78,18 @@ impl Engine {
         let Some(stream) = self.groups.get_mut(&id).and_then(|g| g.stream()) else { return };
         let mut share = DELIVERIES_PER_CONSUMER.min(*left);
         *left -= share;
-        let round = serve_round(now, stream, index, &self.log, &mut share, out);
+        let mut entries = Entries::of(&self.log);
+        let end = serve_round(now, stream, index, &mut entries, &mut self.ack_subject, &mut share, out);
         *left += share;
-        match round {
-            Round::Idle => {
+        match end {
+            RoundEnd::Idle => {
                 if let Some((slot, _)) = stream.at(index) {
                     slot.is_ready = false;
                 }
             }
-            Round::Blocked => self.blocked.push(key),
-            Round::Reading(place) => self.start_read(id, place, Waiter::Consumer(key)),
-            Round::More => self.ready.push_back(key),
+            RoundEnd::Blocked => self.blocked.push(key),
+            RoundEnd::Reading(place) => self.start_read(id, place, Waiter::Consumer(key)),
+            RoundEnd::More => self.ready.push_back(key),
         }
         self.note_progress(now, id);
         self.touch(id);
@@ -89,29 +99,31 @@ impl Engine {
 fn serve_round(
     now: Now,
     group: &mut StreamGroup,
-    index: super::stream_group::SlotIndex,
-    log: &Log,
+    index: SlotIndex,
+    entries: &mut Entries<'_>,
+    writer: &mut AckSubjectWriter,
     share: &mut usize,
     out: &mut impl Outputs,
-) -> Round {
-    let Some((mut slot, mut stream)) = group.at(index) else { return Round::Idle };
+) -> RoundEnd {
+    let Some((mut slot, mut stream)) = group.at(index) else { return RoundEnd::Idle };
+    let mut round = slot.consumer.round(writer);
     loop {
         if *share == 0 {
-            return Round::More;
+            return RoundEnd::More;
         }
-        match slot.consumer.next(now, stream, out) {
-            Next::Idle => return Round::Idle,
-            Next::Blocked => return Round::Blocked,
-            Next::Message(seq) => match lookup(stream, log, seq) {
-                Lookup::Here(message) => slot.consumer.deliver(now, message, stream, out),
-                Lookup::Cold(place) => return Round::Reading(place),
+        match slot.consumer.next(now, &mut round, stream, out) {
+            Next::Idle => return RoundEnd::Idle,
+            Next::Blocked => return RoundEnd::Blocked,
+            Next::Message(seq) => match lookup(stream, entries, seq) {
+                Lookup::Here(message) => slot.consumer.deliver(now, &mut round, message, stream, out),
+                Lookup::Cold(place) => return RoundEnd::Reading(place),
                 Lookup::Gone => slot.consumer.gone(seq, out),
                 Lookup::Damaged(place) => {
                     slot.consumer.gone(seq, out);
                     group.stream.note_damaged(seq, place.len);
                     match group.at(index) {
                         Some(again) => (slot, stream) = again,
-                        None => return Round::Idle,
+                        None => return RoundEnd::Idle,
                     }
                 }
             },
@@ -120,13 +132,33 @@ fn serve_round(
     }
 }
 
+impl<'a> Entries<'a> {
+    pub fn of(log: &'a Log) -> Self {
+        Entries { log, last: None }
+    }
+
+    /// As `Log::entry`.
+    fn at(&mut self, place: EntryPlace) -> Result<Option<EntryView<'a>>, StorageError> {
+        if let Some((_, view)) = self.last.filter(|(last, _)| *last == place) {
+            return Ok(Some(view));
+        }
+        let found = self.log.entry(place)?;
+        self.last = found.map(|view| (place, view));
+        Ok(found)
+    }
+}
+
 /// Finds the bytes of a message.
-pub(super) fn lookup<'a>(stream: &'a Stream, log: &'a Log, seq: StreamSeq) -> Lookup<'a> {
+pub(super) fn lookup<'a, 'log: 'a>(
+    stream: &'a Stream,
+    entries: &mut Entries<'log>,
+    seq: StreamSeq,
+) -> Lookup<'a> {
     let Some(place) = stream.place(seq) else { return Lookup::Gone };
-    let record = if stream.config().storage == crate::stream::config::Storage::Memory {
+    let record = if stream.config().storage == Storage::Memory {
         stream.memory_record(place)
     } else {
-        match log.entry(place.entry) {
+        match entries.at(place.entry) {
             Ok(Some(view)) => view.change(place.change as usize).ok().map(|change| change.bytes),
             Ok(None) => return Lookup::Cold(place),
             Err(_) => None,

@@ -14,6 +14,7 @@ use super::spare::Spare;
 use super::stages::{ShardReport, Stages};
 use super::stream_group::SlotIndex;
 use crate::clock::ClockWatch;
+use crate::consumer::ack_subject::AckSubjectWriter;
 use crate::hashing::HashMap;
 use crate::ids::{AccountId, CoreId, EntryIndex, GroupId};
 use crate::log::Log;
@@ -63,6 +64,7 @@ pub(super) struct Engine {
     /// Consumers whose subscribers' way is full.
     pub blocked: Vec<ConsumerKey>,
     pub reads: Reads,
+    pub ack_subject: AckSubjectWriter,
     /// Groups whose deadline may have moved.
     pub touched: Vec<GroupId>,
     /// Deadlines of groups.
@@ -127,6 +129,7 @@ impl Engine {
             ready: VecDeque::new(),
             blocked: Vec::new(),
             reads: Reads::default(),
+            ack_subject: AckSubjectWriter::default(),
             touched: Vec::new(),
             timers: BTreeSet::new(),
             lazy: BTreeSet::new(),

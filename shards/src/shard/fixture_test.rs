@@ -38,9 +38,9 @@ impl Subscribers for World {
         true
     }
 
-    fn deliver(&mut self, delivery: Delivery<'_>) -> bool {
+    fn deliver(&mut self, delivery: Delivery<'_>) -> Interest {
         self.deliveries.push((text(delivery.subject), text(delivery.reply), delivery.payload.to_vec()));
-        true
+        Interest::Ready
     }
 
     fn advise(&mut self, _: AccountId, _: Advisory) {}

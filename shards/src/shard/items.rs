@@ -167,18 +167,18 @@ impl Engine {
     }
 
     fn handle_ack(&mut self, now: Now, batch: &Batch, item: &Item, chunk: &[u8], out: &mut impl Outputs) {
-        let subject = item.subject.of(chunk);
         let payload = item.payload.of(chunk);
         let wants_reply = item.reply.len > 0;
-        let parsed = AckSubject::parse(subject);
-        let consumer = parsed.as_ref().and_then(|ack| std::str::from_utf8(ack.consumer).ok());
+        let parsed = AckSubject::parse(item.subject.of(chunk));
         let group = self.groups.get_mut(&item.group);
         let stream = group.and_then(|g| g.stream());
-        let found = stream.and_then(|s| s.find(consumer?));
-        let Some((index, slot, messages)) = found else {
+        let found = parsed
+            .zip(stream)
+            .and_then(|(ack, stream)| Some((ack, stream.find(std::str::from_utf8(ack.consumer).ok()?)?)));
+        let Some((ack, (index, slot, messages))) = found else {
             return no_responders(batch, item, chunk, out);
         };
-        let outcome = slot.consumer.handle_ack(now, subject, payload, wants_reply, out);
+        let outcome = slot.consumer.handle_ack(now, &ack, payload, wants_reply, out);
         let is_volatile = slot.is_volatile;
         match outcome {
             AckOutcome::Done => {}

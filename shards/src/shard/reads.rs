@@ -1,7 +1,7 @@
 //! Reads from the disk, and who waits for them: consumers, and gets of messages.
 
 use super::answer::{Answer, StoredMessage};
-use super::deliver::{Lookup, lookup};
+use super::deliver::{Entries, Lookup, lookup};
 use super::engine::{ConsumerKey, Engine};
 use super::outputs::Outputs;
 use super::request::ReplyTo;
@@ -102,7 +102,7 @@ impl Engine {
             let Some(&Selected { seq, num_pending }) = get.selection.messages.get(get.at) else {
                 return get.finish(out);
             };
-            match lookup(&known.stream, &self.log, seq) {
+            match lookup(&known.stream, &mut Entries::of(&self.log), seq) {
                 Lookup::Here(message) => {
                     get.at += 1;
                     get.send(message, num_pending, out);

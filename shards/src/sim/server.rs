@@ -190,9 +190,9 @@ impl Subscribers for SimServer {
         subject.starts_with(b"push.") && self.is_subscribed
     }
 
-    fn deliver(&mut self, delivery: Delivery<'_>) -> bool {
+    fn deliver(&mut self, delivery: Delivery<'_>) -> Interest {
         if delivery.to.starts_with(b"push.") && !self.is_subscribed {
-            return false;
+            return Interest::None;
         }
         let sent = self.next_sent();
         let delivered = Box::new(Delivered {
@@ -207,7 +207,7 @@ impl Subscribers for SimServer {
             home if home == self.core => self.hear(sent, What::Delivery(delivered)),
             home => self.queue(home, Lane::Messages, CoreMessage::Server(delivered)),
         }
-        true
+        self.interest(delivery.account, delivery.to)
     }
 
     fn advise(&mut self, _account: AccountId, _advisory: Advisory) {}
