@@ -1,8 +1,10 @@
-//! What a message costs in allocations once everything is warm. One test, because the counter is the process's.
+//! What a message costs in allocations once everything is warm, and what an idle consumer holds. Each test runs in a thread of
+//! its own, whose allocations it counts.
 
 mod counting;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod idle;
 
 use bytes::BytesMut;
 use counting::{allocations_of, uncounted};

@@ -2,8 +2,8 @@
 
 use super::ack_subject::AckSubject;
 use super::config::AckPolicy;
+use super::fetch_request;
 use super::{Consumer, Mode, ProgressChange};
-use super::{fetch_request, validate};
 use crate::go_duration;
 use crate::hashing::hash_bytes;
 use crate::subscribers::{Advisory, Subscribers};
@@ -37,7 +37,7 @@ impl Consumer {
         reply_wanted: bool,
         out: &mut impl Subscribers,
     ) -> AckOutcome<'a> {
-        if self.config.ack_policy == AckPolicy::None {
+        if self.settings.ack_policy == AckPolicy::None {
             return AckOutcome::NoAckListener;
         }
         self.last_acked = now.wall;
@@ -85,7 +85,7 @@ impl Consumer {
         if seq >= self.next {
             return false;
         }
-        if self.config.ack_policy == AckPolicy::All {
+        if self.settings.ack_policy == AckPolicy::All {
             let floor = self.state.ack_floor;
             if ack.consumer_seq > floor.consumer_seq && seq > floor.stream_seq {
                 // A client can write anything into the subject.
@@ -142,7 +142,7 @@ impl Consumer {
         match nak_delay(delay) {
             Some(delay) => {
                 // Stored as a start so long ago, or ahead, that the timer ends after the delay.
-                let wait = self.config.ack_wait_after(self.state.delivery_count(seq) - 1);
+                let wait = self.settings.ack_wait_after(self.state.delivery_count(seq) - 1);
                 let time = WallTime((now.wall + delay).0.saturating_sub(wait.as_nanos() as u64));
                 self.record(ProgressChange::Restarted { stream_seq: seq, time });
                 self.postpone(now, seq, delay);
@@ -172,7 +172,7 @@ impl Consumer {
 
     /// The metric of a sampled ack. Which acks are sampled depends on the stream sequence alone.
     fn sample(&self, now: Now, ack: &AckSubject<'_>, out: &mut impl Subscribers) {
-        let percent = u64::from(validate::sample_percent(&self.config.sample_freq).unwrap_or(0));
+        let percent = u64::from(self.settings.sampled);
         if percent == 0 || !out.hears_events(self.account) {
             return;
         }

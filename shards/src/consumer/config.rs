@@ -90,14 +90,6 @@ impl ConsumerConfig {
         one.into_iter().chain(&self.filter_subjects).map(String::as_str)
     }
 
-    /// How long a message may stay unacked after `redeliveries` later deliveries.
-    pub fn ack_wait_after(&self, redeliveries: u64) -> Duration {
-        let step = self.backoff.len().checked_sub(1).map_or(self.ack_wait, |last| {
-            self.backoff[usize::try_from(redeliveries).unwrap_or(last).min(last)]
-        });
-        Duration::from_nanos(u64::try_from(step).unwrap_or(0))
-    }
-
     /// Longest time without activity before the consumer is deleted; zero: never.
     pub fn inactive_after(&self) -> Duration {
         Duration::from_nanos(u64::try_from(self.inactive_threshold).unwrap_or(0))

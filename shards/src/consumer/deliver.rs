@@ -76,7 +76,7 @@ impl Consumer {
             }
             Choice::AckPendingFull => Next::Idle,
             Choice::End => {
-                if let Mode::Pull(pull) = &mut self.mode
+                if let Mode::Pull(Some(pull)) = &mut self.mode
                     && pull.end_no_wait(self.account, out)
                 {
                     self.show_life(now);
@@ -129,11 +129,11 @@ impl Consumer {
     }
 
     fn find_taker(&mut self, now: Now, out: &mut impl Subscribers) -> Taker {
-        let subject = self.config.deliver_subject.as_bytes();
         match &mut self.mode {
-            Mode::Pull(pull) => pull.find_taker(now, self.account, out),
+            Mode::Pull(None) => Taker::None,
+            Mode::Pull(Some(pull)) => pull.find_taker(now, self.account, out),
             Mode::Push(push) if !push.is_open() => Taker::None,
-            Mode::Push(_) => match out.interest(self.account, subject) {
+            Mode::Push(push) => match out.interest(self.account, push.subject.as_bytes()) {
                 Interest::None => Taker::None,
                 Interest::Ready => Taker::Ready,
                 Interest::Full => Taker::Full,
@@ -145,7 +145,7 @@ impl Consumer {
         if let Some(seq) = self.next_redelivery(messages, out) {
             return Choice::Message(Chosen { seq, again: true });
         }
-        let max = usize::try_from(self.config.max_ack_pending).unwrap_or(0);
+        let max = usize::try_from(self.settings.max_ack_pending).unwrap_or(0);
         if max > 0 && self.state.ack_pending.len() >= max {
             return Choice::AckPendingFull;
         }
@@ -176,7 +176,7 @@ impl Consumer {
         numbers: [u64; 5],
         out: &mut impl Subscribers,
     ) -> bool {
-        let (reply, block, payload): (&[u8], &[u8], &[u8]) = if self.config.headers_only {
+        let (reply, block, payload): (&[u8], &[u8], &[u8]) = if self.settings.headers_only {
             let size = message.payload.len();
             let (reply, block) = round.ack_subject.write_headers_only(numbers, message.headers, size);
             (reply, block, b"")
@@ -194,6 +194,7 @@ impl Consumer {
         };
         match &mut self.mode {
             Mode::Pull(pull) => {
+                let Some(pull) = pull else { return false };
                 let Some(head) = pull.head().filter(|head| !head.is_expired(now)) else { return false };
                 let size = message.subject.len() + rest;
                 if head.bounded && i64::try_from(size).is_ok_and(|size| size > head.bytes_left) {
@@ -209,17 +210,18 @@ impl Consumer {
                 round.is_ready = is_same && interest == Interest::Ready;
             }
             Mode::Push(push) => {
-                let to = self.config.deliver_subject.as_bytes();
                 if !push.is_open() {
                     return false;
                 }
+                let to = push.subject.as_bytes();
+                let size = to.len() + rest;
                 let interest = out.deliver(delivery(to));
                 if interest == Interest::None {
                     push.set_active(now, false);
                     self.restart_inactivity(now);
                     return false;
                 }
-                push.sent(now, self.account, to, to.len() + rest, out);
+                push.sent(now, self.account, size, out);
                 // A request for flow control may have taken the room.
                 round.is_ready = interest == Interest::Ready && push.window.is_none();
             }

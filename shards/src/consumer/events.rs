@@ -88,8 +88,7 @@ impl Consumer {
     /// Subscriptions came or went. Only push consumers care.
     pub fn handle_interest_changed(&mut self, now: Now, out: &impl Subscribers) {
         let Mode::Push(push) = &mut self.mode else { return };
-        let (subject, queue) = (&self.config.deliver_subject, &self.config.deliver_group);
-        let bound = out.bound(self.account, subject.as_bytes(), queue.as_bytes());
+        let bound = out.bound(self.account, push.subject.as_bytes(), push.group.as_bytes());
         if bound != push.active {
             push.set_active(now, bound);
             self.show_life(now);

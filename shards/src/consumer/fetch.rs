@@ -2,6 +2,7 @@
 
 use super::fetch_request::FetchRequest;
 use super::pull::refuse;
+use super::settings::RequestLimits;
 use super::{Consumer, Mode};
 use crate::go_duration;
 use crate::headers;
@@ -35,8 +36,9 @@ impl Consumer {
             self.show_life(now);
             return refuse(self.account, reply, status.as_bytes(), out);
         }
-        let max_waiting = usize::try_from(self.config.max_waiting).unwrap_or(0);
+        let max_waiting = usize::try_from(self.settings.max_waiting).unwrap_or(0);
         let Mode::Pull(pull) = &mut self.mode else { return };
+        let pull = pull.get_or_insert_default();
         if pull.len() >= max_waiting {
             // A client that asked for heartbeats notices that there are none; it would ask again at once otherwise.
             if request.heartbeat == 0 {
@@ -50,7 +52,7 @@ impl Consumer {
 
     /// The request, or the status that refuses it.
     fn check_request(&self, payload: &[u8], headers: &[u8]) -> Result<FetchRequest, String> {
-        if self.config.is_push() {
+        if self.is_push() {
             return Err("409 Consumer is push based".to_owned());
         }
         if let Some(level) = headers::get(headers, b"Nats-Required-Api-Level")
@@ -62,18 +64,17 @@ impl Consumer {
         if request.heartbeat > 0 && request.heartbeat > request.expires / 2 {
             return Err("400 Bad Request - heartbeat value too large".to_owned());
         }
-        let config = &self.config;
-        if config.max_batch > 0 && request.batch > config.max_batch {
-            return Err(format!("409 Exceeded MaxRequestBatch of {}", config.max_batch));
-        }
-        if config.max_expires > 0 && request.expires > config.max_expires {
-            return Err(format!(
-                "409 Exceeded MaxRequestExpires of {}",
-                go_duration::text(config.max_expires)
-            ));
-        }
-        if config.max_bytes > 0 && request.max_bytes > config.max_bytes {
-            return Err(format!("409 Exceeded MaxRequestMaxBytes of {}", config.max_bytes));
+        if let Some(limits) = &self.settings.request_limits {
+            let RequestLimits { max_batch, max_expires, max_bytes } = **limits;
+            if max_batch > 0 && request.batch > max_batch {
+                return Err(format!("409 Exceeded MaxRequestBatch of {max_batch}"));
+            }
+            if max_expires > 0 && request.expires > max_expires {
+                return Err(format!("409 Exceeded MaxRequestExpires of {}", go_duration::text(max_expires)));
+            }
+            if max_bytes > 0 && request.max_bytes > max_bytes {
+                return Err(format!("409 Exceeded MaxRequestMaxBytes of {max_bytes}"));
+            }
         }
         if request.min_pending != 0 || request.min_ack_pending != 0 {
             return Err("400 Bad Request - Not a Overflow Priority consumer".to_owned());
@@ -88,8 +89,8 @@ impl Consumer {
     }
 
     fn sweep_full_queue(&mut self, now: Now, out: &mut impl Subscribers) {
-        let max_waiting = usize::try_from(self.config.max_waiting).unwrap_or(0);
-        if let Mode::Pull(pull) = &mut self.mode
+        let max_waiting = usize::try_from(self.settings.max_waiting).unwrap_or(0);
+        if let Mode::Pull(Some(pull)) = &mut self.mode
             && pull.len() >= max_waiting
         {
             pull.sweep_now_and_then(now, self.account, out);
@@ -108,7 +109,7 @@ impl Consumer {
         if new == 0 && self.count_redeliveries(1) == 0 {
             return (request.expires == 0).then_some("404 No Messages");
         }
-        let Mode::Pull(pull) = &mut self.mode else { return None };
+        let Mode::Pull(Some(pull)) = &mut self.mode else { return None };
         pull.sweep(now, self.account, out);
         let wanted = u64::try_from(pull.wanted()).unwrap_or(0);
         let short = wanted.saturating_sub(new);
@@ -118,14 +119,14 @@ impl Consumer {
 
     /// The consumer, or its stream, is being deleted: tells waiting pull requests.
     pub fn handle_deleted(&mut self, out: &mut impl Subscribers) {
-        if let Mode::Pull(pull) = &mut self.mode {
+        if let Mode::Pull(Some(pull)) = &mut self.mode {
             pull.end_all(self.account, b"409 Consumer Deleted", false, out);
         }
     }
 
     /// The server stops: tells waiting pull requests.
     pub fn handle_shutdown(&mut self, out: &mut impl Subscribers) {
-        if let Mode::Pull(pull) = &mut self.mode {
+        if let Mode::Pull(Some(pull)) = &mut self.mode {
             pull.end_all(self.account, b"409 Server Shutdown", true, out);
         }
     }

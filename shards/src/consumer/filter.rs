@@ -9,8 +9,15 @@ use crate::subject;
 pub struct Filter {
     /// Empty: everything.
     patterns: Box<[Box<str>]>,
-    /// One bit pair per subject id: known, wanted. Empty while one literal pattern is all there is.
-    remembered: Vec<u8>,
+    /// Not while one literal pattern is all there is.
+    remembered: Option<Box<Remembered>>,
+}
+
+/// Answers about subjects, as long as their numbers are theirs.
+#[derive(Debug, Default)]
+struct Remembered {
+    /// One bit pair per subject id: known, wanted.
+    pairs: Vec<u8>,
     epoch: u64,
 }
 
@@ -20,7 +27,12 @@ impl Filter {
         if patterns.iter().any(|pattern| &**pattern == ">") {
             patterns = Box::default();
         }
-        Filter { patterns, ..Filter::default() }
+        Filter { patterns, remembered: None }
+    }
+
+    /// Gives back memory; answers are found again.
+    pub fn shrink(&mut self) {
+        self.remembered = None;
     }
 
     /// True if every filter lies inside `pattern`.
@@ -41,8 +53,7 @@ impl Filter {
 
     /// Whether a subject matches, looked up without its number.
     pub fn wants(&self, subject: &[u8]) -> bool {
-        self.patterns.is_empty()
-            || self.patterns.iter().any(|pattern| subject::matches(pattern.as_bytes(), subject))
+        wants(&self.patterns, subject)
     }
 }
 
@@ -61,25 +72,30 @@ impl SubjectFilter for Filter {
             [only] if subject::is_literal(only.as_bytes()) => return only.as_bytes() == subject,
             _ => {}
         }
-        if epoch != self.epoch {
-            self.remembered.clear();
-            self.epoch = epoch;
-        }
         let (at, shift) = (id.0 as usize / 4, id.0 % 4 * 2);
         if at >= FILTER_MEMORY_LEN_MAX {
             return self.wants(subject);
         }
-        if at >= self.remembered.len() {
-            self.remembered.resize(at + 1, 0);
+        let Remembered { pairs, epoch: known_epoch } = &mut **self.remembered.get_or_insert_default();
+        if epoch != *known_epoch {
+            pairs.clear();
+            *known_epoch = epoch;
         }
-        let pair = self.remembered[at] >> shift & 0b11;
+        if at >= pairs.len() {
+            pairs.resize(at + 1, 0);
+        }
+        let pair = pairs[at] >> shift & 0b11;
         if pair & KNOWN != 0 {
             return pair & WANTED != 0;
         }
-        let wanted = self.wants(subject);
-        self.remembered[at] |= (KNOWN | if wanted { WANTED } else { 0 }) << shift;
+        let wanted = wants(&self.patterns, subject);
+        pairs[at] |= (KNOWN | if wanted { WANTED } else { 0 }) << shift;
         wanted
     }
+}
+
+fn wants(patterns: &[Box<str>], subject: &[u8]) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| subject::matches(pattern.as_bytes(), subject))
 }
 
 const KNOWN: u8 = 0b01;

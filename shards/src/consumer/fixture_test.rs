@@ -304,7 +304,7 @@ impl Bench {
 
     pub fn update(&mut self, config: ConsumerConfig) {
         let config = config.complete(&Limits::default(), false, "generated").unwrap();
-        self.shadow.replay_update(config.clone());
+        self.shadow.replay_update(&config);
         self.consumer.update(self.now, config, &self.world);
         self.run();
     }

@@ -26,9 +26,11 @@ impl Consumer {
         let after = self.inactive_after();
         let mut until = self.active_at + after;
         if let Mode::Pull(pull) = &mut self.mode {
-            pull.sweep(now, self.account, out);
-            if !pull.is_empty() {
-                until = until.max(now.monotonic + after);
+            if let Some(pull) = pull {
+                pull.sweep(now, self.account, out);
+                if !pull.is_empty() {
+                    until = until.max(now.monotonic + after);
+                }
             }
             // A client may still be working on what it has.
             let latest = self.state.ack_pending.iter().map(|entry| entry.due).max();
@@ -42,8 +44,8 @@ impl Consumer {
 
     /// Zero: never. Pull clients get a little more than they asked for, as nats-server gives them.
     fn inactive_after(&self) -> Duration {
-        let after = self.config.inactive_after();
-        if after.is_zero() || self.config.is_push() { after } else { after + GRACE }
+        let after = self.settings.inactive_after;
+        if after.is_zero() || self.is_push() { after } else { after + GRACE }
     }
 }
 

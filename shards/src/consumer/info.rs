@@ -36,18 +36,19 @@ impl Consumer {
     /// As clients see it. Sweeps waiting requests first, as nats-server does.
     pub fn info(&mut self, now: Now, messages: &impl Messages, out: &mut impl Subscribers) -> ConsumerInfo {
         let (num_waiting, push_bound) = match &mut self.mode {
-            Mode::Pull(pull) => {
+            Mode::Pull(Some(pull)) => {
                 pull.sweep(now, self.account, out);
                 (pull.len() as u64, false)
             }
+            Mode::Pull(None) => (0, false),
             Mode::Push(push) => (0, push.active),
         };
-        let given_once = self.config.max_deliver == 1;
+        let given_once = self.settings.max_deliver == 1;
         ConsumerInfo {
             stream_name: self.stream.to_string(),
-            name: self.config.name.clone(),
+            name: self.name().to_owned(),
             created: self.created,
-            config: self.config.clone(),
+            config: self.config(),
             delivered: sequences(self.state.delivered, self.last_delivered),
             ack_floor: sequences(self.state.ack_floor, self.last_acked),
             num_ack_pending: self.state.ack_pending.len() as u64,

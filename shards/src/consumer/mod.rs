@@ -18,6 +18,7 @@ mod progress;
 mod pull;
 mod push;
 mod redelivery;
+mod settings;
 mod start;
 mod state;
 pub mod update;
@@ -39,6 +40,7 @@ use filter::Filter;
 use progress::{Progress, ProgressChange};
 use pull::Pull;
 use push::Push;
+use settings::Settings;
 use state::State;
 use std::collections::VecDeque;
 
@@ -52,7 +54,7 @@ pub struct Consumer {
     account: AccountId,
     stream: Box<str>,
     created: WallTime,
-    config: ConsumerConfig,
+    settings: Settings,
     filter: Filter,
     state: State,
     progress: Progress,
@@ -81,10 +83,14 @@ pub struct Consumer {
     delete: bool,
 }
 
+/// Most of what an idle consumer takes.
+const _: () = assert!(size_of::<Consumer>() <= 480);
+
 /// How messages reach clients.
 #[derive(Debug)]
 enum Mode {
-    Pull(Pull),
+    /// Made with the first request, so that an idle consumer is small.
+    Pull(Option<Box<Pull>>),
     Push(Box<Push>),
 }
 
@@ -119,7 +125,7 @@ impl Consumer {
 
     /// Appends configuration, creation time and persistent state.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        self.config.encode(out);
+        self.settings.encode(out);
         out.put_u64(self.created.0);
         self.state.encode(out);
     }
@@ -133,12 +139,12 @@ impl Consumer {
     /// Repeats what `take_progress` gave. Changes that the state has already, because it was encoded after them, are passed
     /// over.
     pub fn replay(&mut self, progress: &[u8]) -> Result<(), Malformed> {
-        let (policy, state) = (self.config.ack_policy, &mut self.state);
+        let (policy, state) = (self.settings.ack_policy, &mut self.state);
         progress::decode(progress, |number, change| state.replay(policy, number, change))
     }
 
     /// A replayed update: takes the configuration, which `update` was given before the restart.
-    pub fn replay_update(&mut self, config: ConsumerConfig) {
+    pub fn replay_update(&mut self, config: &ConsumerConfig) {
         self.take_config(config);
     }
 
@@ -173,11 +179,42 @@ impl Consumer {
     }
 
     pub fn name(&self) -> &str {
-        &self.config.name
+        &self.settings.name
     }
 
-    pub fn config(&self) -> &ConsumerConfig {
-        &self.config
+    /// As it was given, completed. Made anew with each call.
+    pub fn config(&self) -> ConsumerConfig {
+        self.settings.config()
+    }
+
+    /// What of it is asked for often.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The subject and the queue group that a push consumer delivers to.
+    pub fn target(&self) -> Option<(&[u8], &[u8])> {
+        match &self.mode {
+            Mode::Push(push) => Some((push.subject.as_bytes(), push.group.as_bytes())),
+            Mode::Pull(_) => None,
+        }
+    }
+
+    /// Push consumers send to a subject of their own; pull consumers answer requests.
+    pub fn is_push(&self) -> bool {
+        matches!(self.mode, Mode::Push(_))
+    }
+
+    /// Gives back memory that an idle consumer does not need. Costs a later burst a few allocations.
+    pub fn shrink(&mut self) {
+        if let Mode::Pull(pull) = &mut self.mode {
+            pull.take_if(|pull| pull.is_empty());
+        }
+        self.state.ack_pending.shrink();
+        self.redelivery.shrink_to_fit();
+        self.listed.shrink_to_fit();
+        self.progress.shrink();
+        self.filter.shrink();
     }
 
     pub fn created(&self) -> WallTime {
@@ -187,7 +224,7 @@ impl Consumer {
     /// When `handle_timeout` wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let mode = match &self.mode {
-            Mode::Pull(pull) => pull.next_timeout,
+            Mode::Pull(pull) => pull.as_ref().and_then(|pull| pull.next_timeout),
             Mode::Push(push) => push.heartbeat_at,
         };
         [self.overdue_at, mode, self.inactive_at].into_iter().flatten().min()
@@ -198,14 +235,13 @@ impl Consumer {
         self.queue_overdue(now, out);
         let last = self.last_sequences();
         match &mut self.mode {
-            Mode::Pull(pull) => {
+            Mode::Pull(Some(pull)) => {
                 if let Some(ended) = pull.handle_timeout(now, self.account, last, out) {
                     self.active_at = self.active_at.max(ended);
                 }
             }
-            Mode::Push(push) => {
-                push.handle_timeout(now, self.account, self.config.deliver_subject.as_bytes(), last, out);
-            }
+            Mode::Pull(None) => {}
+            Mode::Push(push) => push.handle_timeout(now, self.account, last, out),
         }
         self.check_inactivity(now, out);
     }
@@ -218,9 +254,9 @@ impl Consumer {
         state: State,
     ) -> Consumer {
         let mode = if config.is_push() {
-            Mode::Push(Box::new(Push::new(config.idle_heartbeat, config.flow_control, stream, &config.name)))
+            Mode::Push(Box::new(Push::new(&config, stream)))
         } else {
-            Mode::Pull(Pull::default())
+            Mode::Pull(None)
         };
         Consumer {
             account,
@@ -241,7 +277,7 @@ impl Consumer {
             active_at: Instant::default(),
             inactive_at: None,
             delete: false,
-            config,
+            settings: Settings::of(&config),
         }
     }
 
@@ -258,18 +294,21 @@ impl Consumer {
         self.restart_inactivity(now);
     }
 
-    /// Returns the old one.
-    fn take_config(&mut self, config: ConsumerConfig) -> ConsumerConfig {
+    /// Returns the old settings.
+    fn take_config(&mut self, config: &ConsumerConfig) -> Settings {
         self.filter = Filter::new(config.filters());
         self.num_pending = None;
         self.chosen = None;
-        std::mem::replace(&mut self.config, config)
+        if let Mode::Push(push) = &mut self.mode {
+            push.take_target(config);
+        }
+        std::mem::replace(&mut self.settings, Settings::of(config))
     }
 
     /// Applies a change and queues it for the log.
     fn record(&mut self, change: ProgressChange) {
         self.progress.push(self.state.changes, change);
-        self.state.apply(self.config.ack_policy, &change);
+        self.state.apply(self.settings.ack_policy, &change);
         // An empty set of unacked messages leaves nothing to deliver again.
         if self.state.ack_pending.is_empty() {
             self.redelivery.clear();

@@ -104,6 +104,18 @@ impl AckPending {
         self.trim();
     }
 
+    /// Gives back memory if there is nothing.
+    pub fn shrink(&mut self) {
+        if self.entries.is_empty() {
+            self.entries.shrink_to_fit();
+        }
+    }
+
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.entries.capacity()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Unacked> {
         self.entries.iter().filter(|entry| entry.consumer_seq != 0)
     }

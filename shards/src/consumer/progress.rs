@@ -103,6 +103,13 @@ impl Progress {
         self.batch.as_ref().map_or(0, |batch| batch.bytes.len())
     }
 
+    /// Gives back memory if there is nothing.
+    pub fn shrink(&mut self) {
+        if self.is_empty() {
+            self.batch = None;
+        }
+    }
+
     /// `number`: changes before this one, in the consumer's whole life.
     pub fn push(&mut self, number: u64, change: ProgressChange) {
         if !self.volatile {

@@ -1,5 +1,6 @@
 //! Delivery to a subject of the consumer's own: who is bound, idle heartbeats, the window of flow control.
 
+use super::config::ConsumerConfig;
 use super::pull::{idle_heartbeat, send};
 use crate::hashing::hash_bytes;
 use crate::headers;
@@ -11,6 +12,10 @@ use std::time::Duration;
 /// The volatile state of a push consumer.
 #[derive(Debug)]
 pub struct Push {
+    /// Where messages go.
+    pub subject: Box<str>,
+    /// The queue group that subscribers must be members of; empty: none.
+    pub group: Box<str>,
     /// Whether somebody subscribes to the deliver subject as it must be (`Subscribers::bound`).
     pub active: bool,
     /// Zero: none.
@@ -37,14 +42,21 @@ pub struct Window {
 }
 
 impl Push {
-    /// `heartbeat` in nanoseconds.
-    pub fn new(heartbeat: i64, flow_control: bool, stream: &str, consumer: &str) -> Push {
+    pub fn new(config: &ConsumerConfig, stream: &str) -> Push {
         Push {
+            subject: config.deliver_subject.as_str().into(),
+            group: config.deliver_group.as_str().into(),
             active: false,
-            heartbeat: Duration::from_nanos(u64::try_from(heartbeat).unwrap_or(0)),
+            heartbeat: Duration::from_nanos(u64::try_from(config.idle_heartbeat).unwrap_or(0)),
             heartbeat_at: None,
-            window: flow_control.then(|| Window::new(stream, consumer)),
+            window: config.flow_control.then(|| Window::new(stream, &config.name)),
         }
+    }
+
+    /// Messages go to where this configuration says.
+    pub fn take_target(&mut self, config: &ConsumerConfig) {
+        self.subject = config.deliver_subject.as_str().into();
+        self.group = config.deliver_group.as_str().into();
     }
 
     pub fn set_active(&mut self, now: Now, active: bool) {
@@ -62,8 +74,8 @@ impl Push {
         self.active && self.window.as_ref().is_none_or(|window| window.sent <= window.size)
     }
 
-    /// A message of `size` bytes was sent to `to`; asks for flow control when half of the window is used.
-    pub fn sent(&mut self, now: Now, account: AccountId, to: &[u8], size: usize, out: &mut impl Subscribers) {
+    /// A message of `size` bytes was sent; asks for flow control when half of the window is used.
+    pub fn sent(&mut self, now: Now, account: AccountId, size: usize, out: &mut impl Subscribers) {
         if self.heartbeat_at.is_some() {
             self.heartbeat_at = Some(now.monotonic + self.heartbeat);
         }
@@ -71,7 +83,7 @@ impl Push {
             && window.count(now, size)
         {
             let headers = b"NATS/1.0 100 FlowControl Request\r\n\r\n";
-            let reply = &window.reply;
+            let (to, reply) = (self.subject.as_bytes(), &window.reply);
             out.deliver(Delivery { account, to, subject: to, reply, headers, payload: b"" });
         }
     }
@@ -81,7 +93,6 @@ impl Push {
         &mut self,
         now: Now,
         account: AccountId,
-        to: &[u8],
         last: (u64, u64),
         out: &mut impl Subscribers,
     ) {
@@ -95,7 +106,7 @@ impl Push {
             headers::field(&mut block, b"Nats-Consumer-Stalled", &window.reply);
         }
         headers::end(&mut block);
-        send(account, to, &block, out);
+        send(account, self.subject.as_bytes(), &block, out);
     }
 }
 

@@ -19,7 +19,7 @@ impl Consumer {
         for entry in self.state.ack_pending.iter_mut().filter(|entry| !entry.queued) {
             if entry.due > now.monotonic {
                 nearest = Some(nearest.map_or(entry.due, |at| entry.due.min(at)));
-            } else if self.config.max_deliver == 1 {
+            } else if self.settings.max_deliver == 1 {
                 given_up.push(entry.stream_seq);
             } else {
                 entry.queued = true;
@@ -66,7 +66,7 @@ impl Consumer {
     /// The message was delivered, or is being worked on.
     pub(super) fn start_ack_timer(&mut self, now: Now, seq: u64) {
         let redeliveries = self.state.redelivered.get(&seq).copied().unwrap_or(0);
-        let wait = self.config.ack_wait_after(redeliveries);
+        let wait = self.settings.ack_wait_after(redeliveries);
         if let Some(entry) = self.state.ack_pending.get_mut(seq) {
             let due = now.monotonic + wait;
             entry.due = due;
@@ -78,7 +78,7 @@ impl Consumer {
     pub(super) fn restart_timers(&mut self, now: Now) {
         for entry in self.state.ack_pending.iter_mut() {
             let redeliveries = self.state.redelivered.get(&entry.stream_seq).copied().unwrap_or(0);
-            let due = entry.started + self.config.ack_wait_after(redeliveries);
+            let due = entry.started + self.settings.ack_wait_after(redeliveries);
             entry.due = now.monotonic + (due - now.wall);
         }
         self.overdue_at = self.state.ack_pending.iter().map(|entry| entry.due).min();
@@ -93,7 +93,7 @@ impl Consumer {
         loop {
             let &seq = self.redelivery.front()?;
             let queued = self.state.ack_pending.get(seq).is_some_and(|entry| entry.queued);
-            let max = u64::try_from(self.config.max_deliver).unwrap_or(u64::MAX);
+            let max = u64::try_from(self.settings.max_deliver).unwrap_or(u64::MAX);
             if queued && messages.contains(StreamSeq(seq)) && self.state.delivery_count(seq) < max {
                 return Some(seq);
             }
@@ -128,7 +128,7 @@ impl Consumer {
 
     /// For advisories.
     pub(super) fn names(&self) -> (String, String) {
-        (self.stream.to_string(), self.config.name.clone())
+        (self.stream.to_string(), self.name().to_owned())
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the log gives back is what was there.
 
-use super::Consumer;
 use super::config::{AckPolicy, ConsumerConfig, DeliverPolicy};
 use super::fixture::*;
+use super::{Consumer, Mode};
 use crate::ids::AccountId;
 
 fn random_config(dice: &mut Dice) -> ConsumerConfig {
@@ -99,18 +99,22 @@ fn no_bytes_make_a_decoder_panic() {
 }
 
 #[test]
-fn an_idle_consumer_takes_at_most_a_kibibyte() {
-    let config = ConsumerConfig {
-        durable_name: "orders-worker-in-europe".into(),
-        filter_subject: "orders.eu.>".into(),
-        ..explicit()
-    };
-    let bench = Bench::filled(0, config);
-    let config = &bench.consumer.config;
-    let texts = [&config.durable_name, &config.name, &config.filter_subject];
-    let metadata = config.metadata.iter().map(|(key, value)| key.capacity() + value.capacity());
-    let heap = texts.iter().map(|text| text.capacity()).chain(metadata).sum::<usize>()
-        + config.metadata.capacity() * size_of::<(String, String)>()
-        + 2 * config.filter_subject.len();
-    assert!(size_of::<Consumer>() + heap <= 1024, "{} + {heap}", size_of::<Consumer>());
+fn a_consumer_that_was_used_gives_back_what_it_does_not_need() {
+    let mut bench =
+        Bench::filled(500, ConsumerConfig { filter_subjects: vec!["s".into(), "t.*".into()], ..explicit() });
+    bench.fetch("500", "r");
+    (1..=500).for_each(|seq| bench.ack(seq, ""));
+    bench.fetch(r#"{"batch":2,"expires":1000000000}"#, "r");
+    bench.consumer.shrink();
+    assert_eq!(bench.info().num_waiting, 1, "who waits is kept");
+    bench.pass_ms(2000);
+    bench.consumer.shrink();
+    assert!(matches!(bench.consumer.mode, Mode::Pull(None)));
+    assert!(!bench.consumer.has_progress());
+    let Consumer { state, redelivery, listed, .. } = &bench.consumer;
+    assert_eq!((state.ack_pending.capacity(), redelivery.capacity(), listed.capacity()), (0, 0, 0));
+    // It goes on where it was.
+    bench.fetch("1", "r");
+    assert_eq!(bench.publish("s"), 501);
+    assert_eq!(bench.deliveries().last(), Some(&(1, 501, 501)));
 }

@@ -71,12 +71,13 @@ fn check_update(old: &ConsumerConfig, bound: bool, new: &ConsumerConfig) -> Resu
 impl Consumer {
     /// Takes a configuration that `decide` let through.
     pub fn update(&mut self, now: Now, mut config: ConsumerConfig, out: &impl Subscribers) {
-        config.name.clone_from(&self.config.name);
-        let old = self.take_config(config);
-        if old.ack_wait != self.config.ack_wait || old.backoff != self.config.backoff {
+        self.name().clone_into(&mut config.name);
+        let is_moved = self.target().is_some_and(|(subject, _)| subject != config.deliver_subject.as_bytes());
+        let old = self.take_config(&config);
+        if !old.has_timing_of(&self.settings) {
             self.restart_timers(now);
         }
-        if old.deliver_subject != self.config.deliver_subject {
+        if is_moved {
             self.queue_all();
         }
         if let Mode::Push(push) = &mut self.mode {

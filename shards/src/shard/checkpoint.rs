@@ -84,7 +84,7 @@ impl Engine {
                 state.put_u8(IS_STREAM);
                 encode_stream(stream, &mut state);
                 if is_settled {
-                    stream.stream.shrink();
+                    stream.shrink();
                 }
                 if !stream.is_memory() {
                     stream.stream.for_each_live(&mut |place, _| live.push(place.position));

@@ -136,4 +136,39 @@ fn an_ack_for_nobody_has_no_responders() {
     bench.hot(group, &[ack("$JS.ACK.S.gone.1.1.1.1.1", "acked", b"+ACK")]);
     bench.settle();
     assert!(matches!(bench.answer("acked"), Answer::NoResponders { .. }));
+    // A subject without a name where the name should be.
+    let empty = bench.stream("EMPTY", |_| {});
+    for group in [group, empty] {
+        bench.fetch(group, "$JS.API.CONSUMER.MSG.NEXT.S.", "1");
+    }
+    bench.settle();
+}
+
+#[test]
+fn consumers_come_and_go_in_any_order_and_are_listed_by_name() {
+    let (mut bench, group, acks) = bench();
+    let names = |bench: &mut Bench| match bench.get(Request::ConsumerNames { group, offset: 0 }) {
+        Answer::ConsumerNames { names, .. } => names,
+        other => panic!("{other:?}"),
+    };
+    for name in ["z", "a", "cc", "b"] {
+        bench.consumer(group, name);
+    }
+    assert_eq!(names(&mut bench), ["a", "b", "c", "cc", "z"]);
+    for name in ["a", "cc"] {
+        bench.get(Request::ConsumerDelete { group, consumer: name.to_owned() });
+    }
+    // They take the places that are free.
+    for name in ["y", "bb", "x"] {
+        bench.consumer(group, name);
+    }
+    for _ in 0..2 {
+        assert_eq!(names(&mut bench), ["b", "bb", "c", "x", "y", "z"]);
+        bench.crash();
+    }
+    bench.hot(group, &[ack(&acks[0], "acked", b"+ACK"), ack("$JS.ACK.S.a.1.1.1.1.1", "gone", b"+ACK")]);
+    bench.settle();
+    assert!(matches!(bench.answer("acked"), Answer::Empty));
+    assert!(matches!(bench.answer("gone"), Answer::NoResponders { .. }));
+    assert_eq!(acked(&mut bench, group), (1, 2));
 }

@@ -172,9 +172,7 @@ impl Engine {
         let parsed = AckSubject::parse(item.subject.of(chunk));
         let group = self.groups.get_mut(&item.group);
         let stream = group.and_then(|g| g.stream());
-        let found = parsed
-            .zip(stream)
-            .and_then(|(ack, stream)| Some((ack, stream.find(std::str::from_utf8(ack.consumer).ok()?)?)));
+        let found = parsed.zip(stream).and_then(|(ack, stream)| Some((ack, stream.find(ack.consumer)?)));
         let Some((ack, (index, slot, messages))) = found else {
             return no_responders(batch, item, chunk, out);
         };
@@ -210,7 +208,7 @@ impl Engine {
     fn handle_fetch(&mut self, now: Now, batch: &Batch, item: &Item, chunk: &[u8], out: &mut impl Outputs) {
         let subject = item.subject.of(chunk);
         // `$JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer>`: names have no dots.
-        let name = subject.rsplit(|&b| b == b'.').next().and_then(|n| std::str::from_utf8(n).ok());
+        let name = subject.rsplit(|&b| b == b'.').next();
         let group = self.groups.get_mut(&item.group);
         // Who asks while the disk does not answer gets what is committed.
         let is_settled = self.is_stalled || group.as_ref().is_none_or(|g| g.is_settled());
@@ -233,7 +231,7 @@ impl Engine {
     fn handle_flow_control(&mut self, item: &Item, chunk: &[u8]) {
         let subject = item.subject.of(chunk);
         // `$JS.FC.<stream>.<consumer>.<token>`, or with domain and account hash before the stream.
-        let name = subject.rsplit(|&b| b == b'.').nth(1).and_then(|n| std::str::from_utf8(n).ok());
+        let name = subject.rsplit(|&b| b == b'.').nth(1);
         let stream = self.groups.get_mut(&item.group).and_then(|g| g.stream());
         let Some((index, slot, _)) = stream.and_then(|s| s.find(name?)) else { return };
         slot.consumer.handle_flow_control(subject);

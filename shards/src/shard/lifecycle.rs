@@ -111,7 +111,7 @@ impl Engine {
         self.orphans.remove(&id);
         if let Some(stream) = group.stream() {
             let (slots, _) = stream.all();
-            let pushers = slots.filter(|(_, slot)| slot.consumer.config().is_push());
+            let pushers = slots.filter(|(_, slot)| slot.consumer.is_push());
             self.pushers.extend(pushers.map(|(index, _)| (id, index)));
         }
         self.groups.insert(id, group);

@@ -124,7 +124,7 @@ impl Engine {
             return answer(out, Answer::Rejected(Rejection::ConsumerCreate("consumer closed".into())));
         };
         slot.is_open = true;
-        if slot.consumer.config().is_push() {
+        if slot.consumer.is_push() {
             slot.consumer.handle_interest_changed(now, out);
             self.pushers.insert((id, index));
         }

@@ -12,7 +12,7 @@ use crate::stream::Stream;
 use crate::stream::config::{ServerLimits, Storage};
 use crate::stream::effects::Effects;
 use crate::time::{Instant, Now};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Place of a consumer in its group; given again after the consumer has gone.
 pub(super) type SlotIndex = u32;
@@ -22,8 +22,11 @@ pub(super) struct StreamGroup {
     pub account: AccountId,
     pub stream: Stream,
     slots: Vec<Option<Box<Slot>>>,
-    /// By name, so that lists come sorted.
-    names: BTreeMap<Box<str>, SlotIndex>,
+    /// Places in the order of the consumers' names, so that lists come sorted. Few streams have more than a handful of
+    /// consumers; a tree's smallest node would take as much memory as one.
+    order: Vec<SlotIndex>,
+    /// Who was found last: acks of one consumer come in a row.
+    recent: SlotIndex,
     /// Since when progress of consumers waits to be logged.
     pub lazy_since: Option<Instant>,
     /// Names of consumers whose present state the log had no room for. It is logged whole before anything rests on it.
@@ -71,7 +74,8 @@ impl StreamGroup {
             account,
             stream,
             slots: Vec::new(),
-            names: BTreeMap::new(),
+            order: Vec::new(),
+            recent: 0,
             lazy_since: None,
             owed: BTreeSet::new(),
             owes_end: false,
@@ -103,17 +107,14 @@ impl StreamGroup {
         let CreateConsumer { config, action, pedantic, generated_name } = request;
         let config = config.complete(&limits, pedantic, &generated_name)?;
         let name: Box<str> = config.name.as_str().into();
-        let existing = self.by_name(&name).map(|slot| slot.consumer.config());
-        let bound = existing.is_some_and(|c| {
-            let (subject, queue) = (c.deliver_subject.as_bytes(), c.deliver_group.as_bytes());
-            c.is_push() && out.bound(self.account, subject, queue)
-        });
-        let created = match update::decide(existing, bound, action, &config)? {
+        let existing = self.by_name(&name).map(|slot| &slot.consumer);
+        let target = existing.and_then(Consumer::target);
+        let bound = target.is_some_and(|(subject, queue)| out.bound(self.account, subject, queue));
+        let existing = existing.map(Consumer::config);
+        let created = match update::decide(existing.as_ref(), bound, action, &config)? {
             Verdict::Same => Created::Same,
             Verdict::Update => {
-                if let Some(index) = self.names.get(&name)
-                    && let Some(slot) = &mut self.slots[*index as usize]
-                {
+                if let Some((_, slot, _)) = self.find(&*name) {
                     slot.consumer.update(now, config, out);
                 }
                 Created::Updated
@@ -135,13 +136,18 @@ impl StreamGroup {
 
     /// The consumer of this name.
     pub fn by_name(&self, name: &str) -> Option<&Slot> {
-        self.slots[*self.names.get(name)? as usize].as_deref()
+        let at = self.position(name.as_bytes()).ok()?;
+        self.slots[self.order[at] as usize].as_deref()
     }
 
     /// The consumer of this name and its place, with the stream beside it.
-    pub fn find(&mut self, name: &str) -> Option<(SlotIndex, &mut Slot, &Stream)> {
-        let index = *self.names.get(name)?;
-        let slot = self.slots[index as usize].as_deref_mut()?;
+    pub fn find(&mut self, name: impl AsRef<[u8]>) -> Option<(SlotIndex, &mut Slot, &Stream)> {
+        let name = name.as_ref();
+        if self.name_at(self.recent) != name {
+            self.recent = self.order[self.position(name).ok()?];
+        }
+        let index = self.recent;
+        let slot = self.slots.get_mut(index as usize)?.as_deref_mut()?;
         Some((index, slot, &self.stream))
     }
 
@@ -169,13 +175,19 @@ impl StreamGroup {
 
     /// Of the committed stream and its logged consumers.
     pub fn state_hash(&self) -> u64 {
-        let logged = self.names.keys().filter_map(|name| self.by_name(name)).filter(|slot| !slot.is_volatile);
+        let logged = self.sorted().filter(|slot| !slot.is_volatile);
         logged.fold(self.stream.state_hash(), |hash, slot| hash.rotate_left(7) ^ slot.consumer.state_hash())
     }
 
     /// Number of consumers.
     pub fn consumer_count(&self) -> usize {
-        self.names.len()
+        self.order.len()
+    }
+
+    /// Gives back memory that an idle stream and its consumers do not need.
+    pub fn shrink(&mut self) {
+        self.stream.shrink();
+        self.slots.iter_mut().flatten().for_each(|slot| slot.consumer.shrink());
     }
 
     /// Takes a consumer out; waiting pull requests are told.
@@ -187,7 +199,7 @@ impl StreamGroup {
 
     /// Names of all consumers, ascending.
     pub fn consumer_names(&self) -> impl Iterator<Item = &str> {
-        self.names.keys().map(|name| &**name)
+        self.sorted().map(|slot| slot.consumer.name())
     }
 
     /// The body of the change that creates or replaces a consumer: everything about it.
@@ -266,7 +278,7 @@ impl StreamGroup {
 
     /// Tells every consumer what an applied entry did.
     pub fn tell(&mut self, effects: &Effects, out: &mut impl Outputs) {
-        if self.names.is_empty() {
+        if self.order.is_empty() {
             return;
         }
         let (slots, stream) = self.all();
@@ -295,16 +307,14 @@ impl StreamGroup {
 
     /// Consumers that would break tighter `consumer_limits`: their names.
     pub fn violators(&self, new: &crate::stream::config::ConsumerLimits) -> Vec<String> {
-        let breaks = |c: &ConsumerConfig| {
-            let pending = new.max_ack_pending > 0 && c.max_ack_pending > new.max_ack_pending;
-            let inactive = !new.inactive_threshold.is_zero() && c.inactive_after() > new.inactive_threshold;
+        let breaks = |consumer: &Consumer| {
+            let own = consumer.settings();
+            let pending = new.max_ack_pending > 0 && own.max_ack_pending > new.max_ack_pending;
+            let inactive = !new.inactive_threshold.is_zero() && own.inactive_after > new.inactive_threshold;
             pending || inactive
         };
-        let named = self
-            .names
-            .iter()
-            .filter(|(name, _)| self.by_name(name).is_some_and(|s| breaks(s.consumer.config())));
-        named.map(|(name, _)| name.to_string()).collect()
+        let consumers = self.sorted().map(|slot| &slot.consumer);
+        consumers.filter(|consumer| breaks(consumer)).map(|consumer| consumer.name().to_owned()).collect()
     }
 
     /// The next deadline of the stream or one of its consumers.
@@ -315,7 +325,7 @@ impl StreamGroup {
 
     /// The page of consumer names from `offset` on; `offset` clamped.
     pub fn names(&self, offset: u64, page: usize) -> Answer {
-        let total = self.names.len() as u64;
+        let total = self.order.len() as u64;
         let offset = offset.min(total);
         let names = self.consumer_names().skip(offset as usize).take(page).map(str::to_owned).collect();
         Answer::ConsumerNames { total, offset, names }
@@ -323,9 +333,9 @@ impl StreamGroup {
 
     /// The page of consumer infos from `offset` on; `offset` clamped.
     pub fn list(&mut self, now: Now, offset: u64, page: usize, out: &mut impl Outputs) -> Answer {
-        let total = self.names.len() as u64;
+        let total = self.order.len() as u64;
         let offset = offset.min(total);
-        let indexes: Vec<SlotIndex> = self.names.values().copied().skip(offset as usize).take(page).collect();
+        let indexes: Vec<SlotIndex> = self.order.iter().copied().skip(offset as usize).take(page).collect();
         let infos = indexes.into_iter().filter_map(|index| {
             let (slot, stream) = self.at(index)?;
             Some(slot.consumer.info(now, stream, out))
@@ -336,7 +346,7 @@ impl StreamGroup {
     fn check_room(&self, server: &ServerLimits) -> Result<(), Rejection> {
         let own = self.stream.config().max_consumers;
         let max = if own > 0 { own } else { server.default_max_consumers };
-        if max > 0 && self.names.len() as i64 >= max {
+        if max > 0 && self.order.len() as i64 >= max {
             return Err(Rejection::MaximumConsumersLimit);
         }
         Ok(())
@@ -344,11 +354,18 @@ impl StreamGroup {
 
     /// Puts a consumer in, or in place of the one of the same name.
     fn insert(&mut self, consumer: Consumer, is_volatile: bool, is_open: bool) {
-        let name: Box<str> = consumer.name().into();
         let slot = Box::new(Slot { consumer, is_volatile, is_open, is_ready: false });
-        if let Some(&index) = self.names.get(&name) {
-            self.slots[index as usize] = Some(slot);
-            return;
+        let at = match self.position(slot.consumer.name().as_bytes()) {
+            Ok(at) => {
+                self.slots[self.order[at] as usize] = Some(slot);
+                return;
+            }
+            Err(at) => at,
+        };
+        if self.order.is_empty() {
+            // Mostly it stays the only one.
+            self.slots.reserve_exact(1);
+            self.order.reserve_exact(1);
         }
         let free = self.slots.iter().position(Option::is_none);
         let index = free.unwrap_or(self.slots.len());
@@ -356,12 +373,29 @@ impl StreamGroup {
             self.slots.push(None);
         }
         self.slots[index] = Some(slot);
-        self.names.insert(name, index as SlotIndex);
+        self.order.insert(at, index as SlotIndex);
     }
 
     fn take(&mut self, name: &str) -> Option<Box<Slot>> {
-        let index = self.names.remove(name)?;
+        let at = self.position(name.as_bytes()).ok()?;
+        let index = self.order.remove(at);
         self.slots[index as usize].take()
+    }
+
+    /// All consumers in the order of their names.
+    fn sorted(&self) -> impl Iterator<Item = &Slot> {
+        self.order.iter().filter_map(|&index| self.slots[index as usize].as_deref())
+    }
+
+    /// Where a name is in the order, or belongs.
+    fn position(&self, name: &[u8]) -> Result<usize, usize> {
+        self.order.binary_search_by(|&index| self.name_at(index).cmp(name))
+    }
+
+    /// Name of the consumer at a place; empty, as no name is, if there is none.
+    fn name_at(&self, index: SlotIndex) -> &[u8] {
+        let slot = self.slots.get(index as usize).and_then(Option::as_deref);
+        slot.map_or(b"", |slot| slot.consumer.name().as_bytes())
     }
 }
 
