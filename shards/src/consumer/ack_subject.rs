@@ -34,8 +34,8 @@ impl<'a> AckSubject<'a> {
             _ => return None,
         };
         let (stream, consumer) = (token(first), token(first + 1));
-        let names = [scope.map(|scope| scope.0), scope.map(|scope| scope.1), Some(stream), Some(consumer)];
-        if names.into_iter().flatten().any(<[u8]>::is_empty) {
+        let has_empty_scope = scope.is_some_and(|(domain, hash)| domain.is_empty() || hash.is_empty());
+        if has_empty_scope || stream.is_empty() || consumer.is_empty() {
             return None;
         }
         let number = |at: usize| decimal::parse(token(first + at)).unwrap_or(u64::MAX);
@@ -78,13 +78,16 @@ impl AckSubjectWriter {
     /// Numbers in the order of the subject: delivery count, stream sequence, consumer sequence, time, pending.
     pub fn write(&mut self, numbers: [u64; NUMBERS]) -> &[u8] {
         let Some(written) = &mut self.written else { return self.write_anew(numbers) };
-        let mut start = self.prefix_len + 1;
-        for ((old, &end), new) in written.numbers.iter_mut().zip(&written.ends).zip(numbers) {
-            if *old != new && !replace(&mut self.buffer[start..end], *old, new) {
+        let Written { numbers: old, ends } = written;
+        for (at, (old, new)) in old.iter_mut().zip(numbers).enumerate() {
+            if *old == new {
+                continue;
+            }
+            let start = at.checked_sub(1).map_or(self.prefix_len, |before| ends[before]) + 1;
+            if !replace(&mut self.buffer[start..ends[at]], *old, new) {
                 return self.write_anew(numbers);
             }
             *old = new;
-            start = end + 1;
         }
         let end = written.ends[NUMBERS - 1];
         self.buffer.truncate(end);

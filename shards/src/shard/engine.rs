@@ -276,15 +276,29 @@ impl Engine {
         }
     }
 
+    /// A consumer was told something: it may deliver, have progress, or want a timer. As `mark_ready`, `note_progress` and
+    /// `touch`, with one look at the group.
+    pub fn note_consumer(&mut self, now: Now, id: GroupId, index: SlotIndex) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if !group.is_touched {
+            group.is_touched = true;
+            self.touched.push(id);
+        }
+        let Some(stream) = group.stream() else { return };
+        if stream.note_progress(now) {
+            self.lazy.insert(id);
+        }
+        if stream.note_ready(index) {
+            self.ready.push_back((id, index));
+        }
+    }
+
     /// Puts a consumer into the list of those that may deliver.
     pub fn mark_ready(&mut self, group: GroupId, index: SlotIndex) {
         if let Some(known) = self.groups.get_mut(&group)
             && let Some(stream) = known.stream()
-            && let Some((slot, _)) = stream.at(index)
-            && slot.is_open
-            && !slot.is_ready
+            && stream.note_ready(index)
         {
-            slot.is_ready = true;
             self.ready.push_back((group, index));
         }
     }

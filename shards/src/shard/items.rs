@@ -169,11 +169,11 @@ impl Engine {
     fn handle_ack(&mut self, now: Now, batch: &Batch, item: &Item, chunk: &[u8], out: &mut impl Outputs) {
         let payload = item.payload.of(chunk);
         let wants_reply = item.reply.len > 0;
-        let parsed = AckSubject::parse(item.subject.of(chunk));
-        let group = self.groups.get_mut(&item.group);
-        let stream = group.and_then(|g| g.stream());
-        let found = parsed.zip(stream).and_then(|(ack, stream)| Some((ack, stream.find(ack.consumer)?)));
-        let Some((ack, (index, slot, messages))) = found else {
+        let Some(ack) = AckSubject::parse(item.subject.of(chunk)) else {
+            return no_responders(batch, item, chunk, out);
+        };
+        let stream = self.groups.get_mut(&item.group).and_then(|g| g.stream());
+        let Some((index, slot, messages)) = stream.and_then(|s| s.find(ack.consumer)) else {
             return no_responders(batch, item, chunk, out);
         };
         let outcome = slot.consumer.handle_ack(now, &ack, payload, wants_reply, out);
@@ -200,9 +200,7 @@ impl Engine {
                 self.await_progress(item.group, After::Fetch { to, index, headers: Box::default(), request });
             }
         }
-        self.mark_ready(item.group, index);
-        self.note_progress(now, item.group);
-        self.touch(item.group);
+        self.note_consumer(now, item.group, index);
     }
 
     fn handle_fetch(&mut self, now: Now, batch: &Batch, item: &Item, chunk: &[u8], out: &mut impl Outputs) {

@@ -75,10 +75,8 @@ impl Engine {
     /// Notes that consumers of a group have progress that the log does not have.
     pub fn note_progress(&mut self, now: Now, group: GroupId) {
         if let Some(stream) = self.groups.get_mut(&group).and_then(|g| g.stream())
-            && !stream.is_memory()
-            && stream.lazy_since.is_none()
+            && stream.note_progress(now)
         {
-            stream.lazy_since = Some(now.monotonic);
             self.lazy.insert(group);
         }
     }

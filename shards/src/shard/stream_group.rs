@@ -163,6 +163,23 @@ impl StreamGroup {
         (slots.filter_map(|(i, slot)| Some((i as SlotIndex, slot.as_deref_mut()?))), &self.stream)
     }
 
+    /// Progress of a consumer waits to be logged from now on. True if none did before.
+    pub fn note_progress(&mut self, now: Now) -> bool {
+        let is_first = self.lazy_since.is_none() && !self.is_memory();
+        if is_first {
+            self.lazy_since = Some(now.monotonic);
+        }
+        is_first
+    }
+
+    /// A consumer may have something to deliver. True if it was not known to.
+    pub fn note_ready(&mut self, index: SlotIndex) -> bool {
+        let Some((slot, _)) = self.at(index) else { return false };
+        let is_first = slot.is_open && !slot.is_ready;
+        slot.is_ready |= is_first;
+        is_first
+    }
+
     /// Whether something of some consumer waits to be logged.
     pub fn has_progress(&self) -> bool {
         self.owes() || self.slots.iter().flatten().any(|slot| slot.consumer.has_progress())

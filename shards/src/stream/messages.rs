@@ -1,6 +1,6 @@
 //! The committed messages, as consumers see them.
 
-use super::Stream;
+use super::{Committed, Stream};
 use crate::ids::StreamSeq;
 use crate::messages::{Messages, SubjectFilter, SubjectId};
 use crate::subject;
@@ -23,6 +23,9 @@ impl Messages for Stream {
     }
 
     fn contains(&self, seq: StreamSeq) -> bool {
+        if self.is_gapless() {
+            return (self.committed.first_seq..=self.committed.last_seq).contains(&seq.0);
+        }
         self.index.contains(seq.0)
     }
 
@@ -41,6 +44,10 @@ impl Messages for Stream {
 
     fn next(&self, filter: &mut dyn SubjectFilter, from: StreamSeq) -> Option<StreamSeq> {
         if filter.is_all() {
+            if self.is_gapless() {
+                let seq = from.0.max(self.committed.first_seq);
+                return (seq <= self.committed.last_seq).then_some(StreamSeq(seq));
+            }
             return self.index.at_or_above(from.0).map(StreamSeq);
         }
         let subjects = &self.index.subjects;
@@ -117,6 +124,13 @@ impl Messages for Stream {
 }
 
 impl Stream {
+    /// Whether every message from the first to the last is there, as in most streams: then nothing has to be looked up to
+    /// know which.
+    fn is_gapless(&self) -> bool {
+        let Committed { first_seq, last_seq, .. } = self.committed;
+        first_seq > 0 && self.index.count() == last_seq.wrapping_sub(first_seq).wrapping_add(1)
+    }
+
     /// Subjects that match a pattern, in the order of their numbers.
     pub(super) fn matching_subjects<'a>(&'a self, pattern: &'a [u8]) -> impl Iterator<Item = SubjectId> + 'a {
         let subjects = self.index.subjects.iter();

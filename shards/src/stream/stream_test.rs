@@ -3,7 +3,7 @@ use super::fixture::Fixture;
 use super::select::Selector;
 use super::*;
 use crate::change::ChangeKind;
-use crate::messages::Messages;
+use crate::messages::{Messages, SubjectFilter, SubjectId};
 use crate::rejection::Rejection;
 use crate::subject;
 use std::collections::BTreeMap;
@@ -15,6 +15,23 @@ impl Random {
     fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
+    }
+}
+
+/// Wants every subject.
+struct Everything;
+
+impl SubjectFilter for Everything {
+    fn is_all(&self) -> bool {
+        true
+    }
+
+    fn patterns(&self) -> &[Box<str>] {
+        &[]
+    }
+
+    fn matches(&mut self, _: u64, _: SubjectId, _: &[u8]) -> bool {
+        true
     }
 }
 
@@ -382,6 +399,30 @@ fn sealed_and_denied_streams_keep_their_messages() {
     assert_eq!(fixture.delete(1), Err(Rejection::StreamSealed));
     assert_eq!(fixture.purge("", 0, 0), Err(Rejection::StreamSealed));
     assert_eq!(fixture.publish("s.1", &[], b""), Err(Rejection::StreamSealed));
+}
+
+#[test]
+fn what_comes_next_is_told_alike_with_and_without_gaps() {
+    let mut fixture = Fixture::new(|_| {});
+    let check = |fixture: &Fixture| {
+        let seqs = fixture.seqs();
+        for from in 0..12 {
+            let next = seqs.iter().copied().find(|&seq| seq >= from).map(StreamSeq);
+            assert_eq!(fixture.stream.next(&mut Everything, StreamSeq(from)), next);
+            assert_eq!(fixture.stream.contains(StreamSeq(from)), seqs.contains(&from));
+        }
+    };
+    check(&fixture);
+    for n in 0..9 {
+        fixture.publish(&format!("s.{n}"), &[], b"").unwrap();
+        check(&fixture);
+    }
+    for seq in [1, 2, 9, 5, 6, 3, 4, 8, 7] {
+        fixture.delete(seq).unwrap();
+        check(&fixture);
+    }
+    fixture.publish("s.1", &[], b"").unwrap();
+    check(&fixture);
 }
 
 #[test]
