@@ -83,9 +83,12 @@ impl AckSubjectWriter {
             if *old == new {
                 continue;
             }
-            let start = at.checked_sub(1).map_or(self.prefix_len, |before| ends[before]) + 1;
-            if !replace(&mut self.buffer[start..ends[at]], *old, new) {
-                return self.write_anew(numbers);
+            let end = ends[at];
+            if !step(&mut self.buffer[end - 1], *old, new) {
+                let start = at.checked_sub(1).map_or(self.prefix_len, |before| ends[before]) + 1;
+                if !replace(&mut self.buffer[start..end], new) {
+                    return self.write_anew(numbers);
+                }
             }
             *old = new;
         }
@@ -126,19 +129,20 @@ impl AckSubjectWriter {
     }
 }
 
-/// Writes `new` over the digits of `old`. False, with whatever in the digits, if it has more or fewer of them.
+/// Turns `old` into `new` if they differ by one and in their last digit only. False: nothing is changed.
 #[inline]
-fn replace(digits: &mut [u8], old: u64, new: u64) -> bool {
-    let Some(last) = digits.last_mut() else { return false };
-    if Some(new) == old.checked_add(1) && *last < b'9' {
-        *last += 1;
-        return true;
+fn step(last: &mut u8, old: u64, new: u64) -> bool {
+    match new.wrapping_sub(old) {
+        1 if *last < b'9' && new != 0 => *last += 1,
+        u64::MAX if *last > b'0' => *last -= 1,
+        _ => return false,
     }
-    if Some(new) == old.checked_sub(1) && *last > b'0' {
-        *last -= 1;
-        return true;
-    }
-    let mut left = new;
+    true
+}
+
+/// Writes a number over the digits of another. False, with whatever in the digits, if it has more or fewer of them.
+fn replace(digits: &mut [u8], number: u64) -> bool {
+    let mut left = number;
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (left % 10) as u8;
         left /= 10;
