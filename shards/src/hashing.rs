@@ -40,14 +40,11 @@ impl FixedHasher {
 impl Hasher for FixedHasher {
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
+        let (words, last) = words_of(bytes);
         for word in words {
             self.mix(u64::from_le_bytes(*word));
         }
-        let mut last = [0u8; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        // The length keeps "a" and "a\0" apart.
-        self.mix(u64::from_le_bytes(last) ^ (bytes.len() as u64).rotate_left(56));
+        self.mix(last);
     }
 
     #[inline]
@@ -89,6 +86,35 @@ pub fn hash_bytes(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// Two hashes of a byte string in one pass: that of `hash_bytes`, and that of `seed` and the string.
+#[inline]
+pub fn hash_pair(bytes: &[u8], seed: u64) -> (u64, u64) {
+    let mut low = FixedState.build_hasher();
+    let mut high = FixedState.build_hasher();
+    high.mix(seed);
+    let (words, last) = words_of(bytes);
+    for word in words {
+        low.mix(u64::from_le_bytes(*word));
+        high.mix(u64::from_le_bytes(*word));
+    }
+    low.mix(last);
+    high.mix(last);
+    (low.state, high.state)
+}
+
+/// Whole words, and one of what is left with the length, which keeps "a" and "a\0" apart.
+#[inline]
+fn words_of(bytes: &[u8]) -> (&[[u8; 8]], u64) {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let last = match bytes.last_chunk::<8>() {
+        // The last eight bytes without those that a word before has.
+        Some(word) if !rest.is_empty() => u64::from_le_bytes(*word) >> (8 * (8 - rest.len())),
+        Some(_) => 0,
+        None => rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    };
+    (words, last ^ (bytes.len() as u64).rotate_left(56))
+}
+
 const SEED: u64 = 0x243f_6a88_85a3_08d3;
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -99,6 +125,30 @@ mod tests {
     #[test]
     fn the_same_key_has_the_same_hash_in_every_process() {
         assert_eq!(hash_bytes(b"orders.eu"), 0x2dc1_9355_2da2_4d4e);
+    }
+
+    #[test]
+    fn two_hashes_in_one_pass_are_those_of_two_passes() {
+        let text: Vec<u8> = (1..=40).collect();
+        for len in 0..text.len() {
+            let bytes = &text[..len];
+            let mut high = FixedState.build_hasher();
+            high.write_u64(7);
+            high.write(bytes);
+            assert_eq!(hash_pair(bytes, 7), (hash_bytes(bytes), high.finish()), "{len}");
+            let mut padded = bytes.to_vec();
+            padded.resize(len.next_multiple_of(8), 0);
+            let mut words = FixedState.build_hasher();
+            let whole = len / 8 * 8;
+            padded[..whole]
+                .as_chunks::<8>()
+                .0
+                .iter()
+                .for_each(|word| words.write_u64(u64::from_le_bytes(*word)));
+            let last = padded[whole..].first_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word));
+            words.write_u64(last ^ (len as u64) << 56);
+            assert_eq!(hash_bytes(bytes), words.finish(), "{len}");
+        }
     }
 
     #[test]

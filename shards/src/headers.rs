@@ -12,7 +12,7 @@ pub const VERSION: &[u8] = b"NATS/1.0";
 
 /// Value of the first field of this key; `None` if there is none. Keys hold neither `:` nor line ends.
 pub fn get<'a>(block: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    let mut line = next_line(block, 0)?;
+    let mut line = second_line(block)?;
     loop {
         let rest = &block[line..];
         if rest.len() > key.len() && rest[key.len()] == b':' && rest.starts_with(key) {
@@ -24,7 +24,13 @@ pub fn get<'a>(block: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
 
 /// All fields in order, as (key, value). Lines without a colon are skipped.
 pub fn fields(block: &[u8]) -> Fields<'_> {
-    Fields { block, line: next_line(block, 0) }
+    Fields { block, line: second_line(block) }
+}
+
+/// The fields whose keys begin with `prefix`, in order, as (rest of the key, value). Looks at other lines only to find their
+/// ends. The prefix holds neither `:` nor line ends.
+pub fn fields_with<'a>(block: &'a [u8], prefix: &'static [u8]) -> FieldsWith<'a> {
+    FieldsWith { block, prefix, line: second_line(block) }
 }
 
 /// An inline status: `NATS/1.0 503 No Responders`.
@@ -50,7 +56,7 @@ pub fn status(block: &[u8]) -> Option<Status<'_>> {
 
 /// The block behind its first line: fields and the empty line at the end. Empty if there is no line end.
 pub fn after_first_line(block: &[u8]) -> &[u8] {
-    next_line(block, 0).map_or(b"", |line| &block[line..])
+    second_line(block).map_or(b"", |line| &block[line..])
 }
 
 /// Starts a block: the version line, without status.
@@ -127,11 +133,67 @@ impl<'a> Iterator for Fields<'a> {
             let start = self.line?;
             self.line = next_line(self.block, start);
             let line = &self.block[start..self.line.unwrap_or(self.block.len())];
-            if let Some(colon) = memchr(b':', line) {
+            if let Some(colon) = find(b':', line) {
                 return Some((&line[..colon], value(&line[colon + 1..])));
             }
         }
     }
+}
+
+/// See `fields_with`.
+#[derive(Clone, Debug)]
+pub struct FieldsWith<'a> {
+    block: &'a [u8],
+    prefix: &'static [u8],
+    /// Start of the next line.
+    line: Option<usize>,
+}
+
+impl<'a> Iterator for FieldsWith<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let start = self.line?;
+            let rest = &self.block[start..];
+            // The empty line at the end.
+            if rest == b"\r\n" {
+                self.line = None;
+                return None;
+            }
+            self.line = next_line(self.block, start);
+            let Some(rest) = rest.strip_prefix(self.prefix) else { continue };
+            let len = self.line.map_or(rest.len(), |next| next - 2 - start - self.prefix.len());
+            if let Some(colon) = find(b':', &rest[..len]) {
+                return Some((&rest[..colon], without_spaces(&rest[colon + 1..len])));
+            }
+        }
+    }
+}
+
+/// Start of the line after the first one, which nearly always says no more than what kind of block it is.
+#[inline]
+fn second_line(block: &[u8]) -> Option<usize> {
+    const FIRST: &[u8] = b"NATS/1.0\r\n";
+    if block.starts_with(FIRST) { Some(FIRST.len()) } else { next_line(block, 0) }
+}
+
+/// Where a byte is, which is expected to be near: without the cost of a search that is made for long texts.
+#[inline]
+fn find(byte: u8, text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const NEAR: usize = 6;
+    let (words, _) = text.as_chunks::<8>();
+    for (at, word) in words.iter().take(NEAR).enumerate() {
+        let differing = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
+        let same = differing.wrapping_sub(ONES) & !differing & (ONES << 7);
+        if same != 0 {
+            return Some(at * 8 + same.trailing_zeros() as usize / 8);
+        }
+    }
+    let from = words.len().min(NEAR) * 8;
+    memchr(byte, &text[from..]).map(|at| from + at)
 }
 
 /// Start of the line after the one that begins at `from`; `None` if no line end follows. A line ends at CR LF.
@@ -139,7 +201,7 @@ impl<'a> Iterator for Fields<'a> {
 fn next_line(block: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
-        let lf = at + memchr(b'\n', &block[at..])?;
+        let lf = at + find(b'\n', &block[at..])?;
         if lf > from && block[lf - 1] == b'\r' {
             return Some(lf + 1);
         }
@@ -150,8 +212,13 @@ fn next_line(block: &[u8], from: usize) -> Option<usize> {
 /// From behind the colon to the line end, without the spaces in front.
 fn value(rest: &[u8]) -> &[u8] {
     let end = next_line(rest, 0).map_or(rest.len(), |next| next - 2);
-    let spaces = rest[..end].iter().take_while(|&&byte| byte == b' ').count();
-    &rest[spaces..end]
+    without_spaces(&rest[..end])
+}
+
+#[inline]
+fn without_spaces(value: &[u8]) -> &[u8] {
+    let spaces = value.iter().take_while(|&&byte| byte == b' ').count();
+    &value[spaces..]
 }
 
 #[cfg(test)]
@@ -196,6 +263,45 @@ mod tests {
     fn fields_come_in_order_with_repeats() {
         let keys: Vec<_> = fields(BLOCK).map(|(key, _)| key).collect();
         assert_eq!(keys, [&b"Nats-Msg-Id"[..], b"X", b"nats-msg-id", b"Nats-Msg-Id"]);
+    }
+
+    #[test]
+    fn fields_with_a_prefix_are_those_of_all_fields_that_have_it() {
+        let lines = [
+            &b"Nats-Msg-Id: 42"[..],
+            b"Nats-",
+            b"Nats-:",
+            b"Nats-A:  b: c ",
+            b"X:y",
+            b"",
+            b"\n",
+            b"\r",
+            b"\rNats-B:1",
+            b"\nNats-C:2",
+            b"Nats-D:\n3",
+            b"no colon but a lot of text, longer than any near search",
+            b"Nats-Long: no colon but a lot of text, longer than any near search",
+        ];
+        let mut state = 7u64;
+        for _ in 0..20_000 {
+            let mut random = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 33) as usize
+            };
+            let mut block = if random() % 4 > 0 { b"NATS/1.0\r\n".to_vec() } else { Vec::new() };
+            for _ in 0..random() % 5 {
+                block.extend_from_slice(lines[random() % lines.len()]);
+                block.extend_from_slice(if random() % 5 > 0 { b"\r\n" } else { b"\n" });
+            }
+            if random() % 3 > 0 {
+                block.extend_from_slice(b"\r\n");
+            }
+            let all = fields(&block).filter_map(|(key, value)| Some((key.strip_prefix(b"Nats-")?, value)));
+            let found: Vec<_> = fields_with(&block, b"Nats-").collect();
+            assert_eq!(found, all.collect::<Vec<_>>(), "{:?}", String::from_utf8_lossy(&block));
+            let first = found.iter().find(|(key, _)| *key == b"Msg-Id").map(|(_, value)| *value);
+            assert_eq!(get(&block, b"Nats-Msg-Id"), first);
+        }
     }
 
     #[test]

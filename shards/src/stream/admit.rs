@@ -265,10 +265,10 @@ impl Stream {
         if !headers.msg_id.is_empty() && self.duplicate_window() > 0 {
             let id = MsgId::of(headers.msg_id);
             let since = self.committed.ids_since.max(time.0.saturating_sub(self.duplicate_window()));
-            if let Some(seen) = self.ids.find(id, since) {
+            if let Some(seen) = self.ids.as_ref().and_then(|ids| ids.find(id, since)) {
                 return Err(No::Duplicate(seen));
             }
-            if self.ids.is_full() {
+            if self.ids.as_ref().is_some_and(|ids| ids.is_full()) {
                 return Err(Rejection::StreamStoreFailed("too many message ids".into()).into());
             }
             asked.remember = Some(id);
@@ -385,7 +385,7 @@ impl Stream {
         self.in_flight.push(seq, time.0, publish.subject, asked.msg_id, asked.rollup, added);
         if let Some(id) = asked.remember {
             let window = self.duplicate_window();
-            self.ids.insert(Seen { id, seq, time: time.0 }, window);
+            self.ids.get_or_insert_default().insert(Seen { id, seq, time: time.0 }, window);
         }
         self.schedule_expiry(now, asked.ttl);
         let headers_len = StoredHeaders::of(publish.headers).len();

@@ -168,11 +168,13 @@ impl Stream {
         let since = last_time.saturating_sub(window);
         if since > self.committed.ids_since {
             self.committed.ids_since = since;
-            self.ids.expire(since);
+            if let Some(ids) = &mut self.ids {
+                ids.expire(since);
+            }
         }
-        if let Some(text) = id.filter(|_| window > 0 && self.ids.last_seq() < record.seq.0) {
+        if let Some(text) = id.filter(|_| window > 0 && self.last_seq_with_id() < record.seq.0) {
             let seen = Seen { id: MsgId::of(text), seq: record.seq.0, time: record.time.0 };
-            self.ids.insert(seen, window);
+            self.ids.get_or_insert_default().insert(seen, window);
         }
     }
 

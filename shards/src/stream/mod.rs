@@ -8,6 +8,7 @@ pub mod config;
 mod config_bytes;
 mod config_check;
 pub mod effects;
+mod id_table;
 mod in_flight;
 mod index;
 pub mod info;
@@ -52,7 +53,8 @@ pub struct Stream {
     config: Arc<StreamConfig>,
     committed: Committed,
     index: Index,
-    ids: MsgIds,
+    /// Only once a message had an id.
+    ids: Option<Box<MsgIds>>,
     /// Only if some message has a TTL of its own.
     ttls: Option<Box<Ttls>>,
     /// Only with memory storage.
@@ -97,7 +99,7 @@ impl Stream {
             config,
             committed,
             index: Index::default(),
-            ids: MsgIds::default(),
+            ids: None,
             ttls: None,
             memory,
             in_flight,
@@ -141,7 +143,9 @@ impl Stream {
     pub fn drop_in_flight(&mut self) {
         let Committed { last_seq, last_time, ref last_msg_id, .. } = self.committed;
         self.in_flight.reset(last_seq, last_time, last_msg_id);
-        self.ids.drop_behind(last_seq);
+        if let Some(ids) = &mut self.ids {
+            ids.drop_behind(last_seq);
+        }
         self.retention.drop_in_flight();
         self.check();
     }
@@ -204,6 +208,11 @@ impl Stream {
     /// Nanoseconds.
     fn duplicate_window(&self) -> u64 {
         u64::try_from(self.config.duplicate_window.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Sequence of the last message that has an id in the duplicate window.
+    fn last_seq_with_id(&self) -> u64 {
+        self.ids.as_ref().map_or(0, |ids| ids.last_seq())
     }
 
     fn check(&self) {

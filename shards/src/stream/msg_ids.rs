@@ -1,22 +1,29 @@
 //! The message ids of a stream's duplicate window.
 //!
-//! An id is kept as a 128-bit hash. Ids lie in generations of up to a million; a generation goes as a whole when its
-//! last id has left the window, so that nothing is ever taken out of a table and growing moves a bounded number of ids.
+//! An id is kept as a 128-bit hash, in a row behind those of earlier messages; a table finds rows. Rows lie in chunks, and a
+//! chunk goes as a whole when its last id has left the window. Sequences and timestamps are kept as runs, so that the ids of
+//! a batch cost little more than their hashes.
 
-use crate::hashing::{FixedState, hash_bytes};
+use super::id_table::IdTable;
+use crate::hashing::hash_pair;
 use crate::limits::MSG_IDS_MAX;
-use hashbrown::HashTable;
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher};
+use std::rc::Rc;
 
-/// Ids in one generation, at most.
-const GENERATION_MAX: usize = 1 << 20;
+/// Rows of a chunk, at most. A power of two: a row's number is that of its chunk and the place in it.
+const CHUNK_MAX: u32 = 1 << 12;
 
-/// A generation with fewer ids is not closed for its age.
-const GENERATION_MIN: usize = 64;
+/// A chunk with fewer ids is not closed for its age.
+const CHUNK_MIN: u32 = 64;
+
+/// Chunks that one message lets go, at most. More of them wait for the next message; they count no more in any case.
+const EXPIRED_PER_MESSAGE: usize = 4;
+
+/// A table with more slots for each id is written anew, so that a burst does not keep its memory.
+const SLOTS_PER_ID_MAX: usize = 64;
 
 /// A message id. Not the text: two ids are one if all 128 bits agree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MsgId {
     low: u64,
     high: u64,
@@ -34,22 +41,32 @@ pub struct Seen {
 /// Ids in the order of their messages.
 #[derive(Debug, Default)]
 pub struct MsgIds {
-    generations: VecDeque<Generation>,
+    /// None is empty. A checkpoint that is being written shares them.
+    chunks: VecDeque<Rc<Chunk>>,
+    /// Number of the first row of the first chunk. Numbers wrap.
+    first_row: u32,
     len: usize,
+    table: IdTable,
 }
 
-#[derive(Debug, Default)]
-struct Generation {
-    seen: Vec<Seen>,
-    by_id: HashTable<u32>,
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    ids: Vec<MsgId>,
+    runs: Vec<Run>,
+}
+
+/// Neighbouring rows of a chunk whose messages have neighbouring sequences and timestamps.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    first_at: u32,
+    seq: u64,
+    time: u64,
 }
 
 impl MsgId {
     pub fn of(text: &[u8]) -> MsgId {
-        let mut high = FixedState.build_hasher();
-        high.write_u64(HIGH_SEED);
-        high.write(text);
-        MsgId { low: hash_bytes(text), high: high.finish() }
+        let (low, high) = hash_pair(text, HIGH_SEED);
+        MsgId { low, high }
     }
 
     pub fn parts(self) -> (u64, u64) {
@@ -69,84 +86,158 @@ impl MsgIds {
 
     /// Sequence of the last message that has an id here.
     pub fn last_seq(&self) -> u64 {
-        self.generations.back().and_then(|newest| newest.seen.last()).map_or(0, |seen| seen.seq)
+        self.chunks.back().map_or(0, |newest| newest.last().0)
     }
 
     /// The message with this id and a timestamp of at least `since`.
     pub fn find(&self, id: MsgId, since: u64) -> Option<Seen> {
-        for generation in self.generations.iter().rev() {
-            if generation.seen.last().is_some_and(|last| last.time < since) {
-                return None;
-            }
-            let found = generation.by_id.find(id.low, |&at| generation.seen[at as usize].id == id);
-            if let Some(&at) = found {
-                let seen = generation.seen[at as usize];
-                return (seen.time >= since).then_some(seen);
-            }
-        }
-        None
+        let row = self.table.find(id, |row| id_of(&self.chunks, self.first_row, row))?;
+        let seen = chunk_of(&self.chunks, self.first_row, row)?.seen(row % CHUNK_MAX);
+        (seen.time >= since).then_some(seen)
     }
 
     /// Adds the id of a message that is behind all others. `window`: nanoseconds.
     pub fn insert(&mut self, seen: Seen, window: u64) {
-        let close = self.generations.back().is_none_or(|newest| {
-            newest.seen.len() >= GENERATION_MAX
-                || newest.seen.len() >= GENERATION_MIN
-                    && seen.time - newest.seen[0].time.min(seen.time) > window / 4
-        });
-        if close {
-            let capacity = self.generations.back().map_or(4, |newest| newest.seen.len());
-            let by_id = HashTable::with_capacity(capacity);
-            self.generations.push_back(Generation { seen: Vec::with_capacity(capacity), by_id });
+        let newest = self.chunks.back();
+        if newest.is_none_or(|newest| newest.is_closed(seen.time, window)) {
+            // A stream with many ids fills its chunks.
+            let is_busy = newest.is_some_and(|newest| newest.ids.len() == CHUNK_MAX as usize);
+            let ids = Vec::with_capacity(if is_busy { CHUNK_MAX as usize } else { 4 });
+            self.chunks.push_back(Rc::new(Chunk { ids, runs: Vec::new() }));
         }
-        let Some(Generation { seen: all, by_id }) = self.generations.back_mut() else { return };
-        let at = all.len() as u32;
-        all.push(seen);
+        let first_of_newest = self.row_of_chunk(self.chunks.len() - 1);
+        let Some(newest) = self.chunks.back_mut() else { return };
+        let row = first_of_newest.wrapping_add(newest.ids.len() as u32);
+        Rc::make_mut(newest).push(seen);
         self.len += 1;
-        match by_id.find_mut(seen.id.low, |&at| all[at as usize].id == seen.id) {
-            Some(older) => *older = at,
-            None => {
-                by_id.insert_unique(seen.id.low, at, |&at| all[at as usize].id.low);
-            }
-        }
+        let (chunks, first_row) = (&self.chunks, self.first_row);
+        self.table.insert(seen.id, row, |row| id_of(chunks, first_row, row));
     }
 
-    /// Forgets generations whose ids all have timestamps below `since`.
+    /// Forgets ids with timestamps below `since`, a few chunks at a time.
     pub fn expire(&mut self, since: u64) {
-        while let Some(oldest) = self.generations.front() {
-            if oldest.seen.last().is_some_and(|last| last.time >= since) {
-                return;
-            }
-            self.len -= oldest.seen.len();
-            self.generations.pop_front();
+        if self.chunks.front().is_none_or(|oldest| oldest.last().1 >= since) {
+            return;
         }
+        let expired = self.chunks.iter().take(EXPIRED_PER_MESSAGE).take_while(|chunk| chunk.last().1 < since);
+        let count = expired.count();
+        for chunk in self.chunks.drain(..count) {
+            self.len -= chunk.ids.len();
+            self.first_row = self.first_row.wrapping_add(CHUNK_MAX);
+        }
+        self.shrink_table();
     }
 
-    /// Forgets the ids of messages behind `seq`.
+    /// Forgets the ids of messages behind `seq`. Their rows are given again; until then, nothing is found there.
     pub fn drop_behind(&mut self, seq: u64) {
-        while let Some(Generation { seen: all, by_id }) = self.generations.back_mut() {
-            while let Some(last) = all.last().copied().filter(|last| last.seq > seq) {
-                let at = all.len() as u32 - 1;
-                if let Ok(entry) = by_id.find_entry(last.id.low, |&other| other == at) {
-                    entry.remove();
-                }
-                all.pop();
+        while let Some(newest) = self.chunks.back_mut().filter(|newest| newest.last().0 > seq) {
+            let newest = Rc::make_mut(newest);
+            while newest.runs.last().is_some() && newest.last().0 > seq {
+                newest.pop();
                 self.len -= 1;
             }
-            if !all.is_empty() {
-                return;
+            if newest.ids.is_empty() {
+                self.chunks.pop_back();
             }
-            self.generations.pop_back();
         }
     }
 
     /// Ids with timestamps of at least `since` and of messages up to `seq`, in the order of their messages.
     pub fn iter(&self, since: u64, seq: u64) -> impl Iterator<Item = Seen> + '_ {
-        let all = self.generations.iter().flat_map(|generation| generation.seen.iter().copied());
+        let all = self.chunks.iter().flat_map(|chunk| chunk.iter());
         all.filter(move |seen| seen.time >= since && seen.seq <= seq)
+    }
+
+    fn shrink_table(&mut self) {
+        let (chunks, first_row) = (&self.chunks, self.first_row);
+        let id_of = |row| id_of(chunks, first_row, row);
+        self.table.tidy(id_of);
+        if self.table.capacity() <= CHUNK_MAX as usize * 2
+            || self.table.capacity() <= self.len.saturating_mul(SLOTS_PER_ID_MAX)
+        {
+            return;
+        }
+        self.table = IdTable::default();
+        for (number, chunk) in self.chunks.iter().enumerate() {
+            let first = self.row_of_chunk(number);
+            for (at, id) in chunk.ids.iter().enumerate() {
+                self.table.insert(*id, first.wrapping_add(at as u32), id_of);
+            }
+        }
+    }
+
+    fn row_of_chunk(&self, number: usize) -> u32 {
+        self.first_row.wrapping_add(number as u32 * CHUNK_MAX)
     }
 }
 
+impl Chunk {
+    fn is_closed(&self, time: u64, window: u64) -> bool {
+        let len = self.ids.len() as u32;
+        let age = time - self.runs.first().map_or(time, |run| run.time.min(time));
+        len >= CHUNK_MAX || len >= CHUNK_MIN && age > window / 4
+    }
+
+    fn push(&mut self, seen: Seen) {
+        let at = self.ids.len() as u32;
+        let follows = self.runs.last().is_some_and(|run| {
+            let distance = u64::from(at - run.first_at);
+            seen.seq == run.seq + distance && seen.time == run.time + distance
+        });
+        if !follows {
+            self.runs.push(Run { first_at: at, seq: seen.seq, time: seen.time });
+        }
+        self.ids.push(seen.id);
+    }
+
+    fn pop(&mut self) {
+        self.ids.pop();
+        self.runs.pop_if(|run| run.first_at as usize == self.ids.len());
+    }
+
+    /// Sequence and timestamp of the last message; there is one.
+    fn last(&self) -> (u64, u64) {
+        let Some(run) = self.runs.last() else { return (0, 0) };
+        let distance = self.ids.len() as u64 - 1 - u64::from(run.first_at);
+        (run.seq + distance, run.time + distance)
+    }
+
+    /// An id that is there, with its message.
+    fn seen(&self, at: u32) -> Seen {
+        let run = self.runs.partition_point(|run| run.first_at <= at) - 1;
+        self.runs[run].seen(at, self.ids[at as usize])
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Seen> + '_ {
+        let ends = self.runs.iter().skip(1).map(|run| run.first_at).chain([self.ids.len() as u32]);
+        let runs = self.runs.iter().zip(ends);
+        runs.flat_map(|(run, end)| (run.first_at..end).map(|at| run.seen(at, self.ids[at as usize])))
+    }
+}
+
+impl Run {
+    fn seen(&self, at: u32, id: MsgId) -> Seen {
+        let distance = u64::from(at - self.first_at);
+        Seen { id, seq: self.seq + distance, time: self.time + distance }
+    }
+}
+
+/// The chunk of a row whose number was given and not given back.
+#[inline]
+fn chunk_of(chunks: &VecDeque<Rc<Chunk>>, first_row: u32, row: u32) -> Option<&Chunk> {
+    chunks.get((row.wrapping_sub(first_row) / CHUNK_MAX) as usize).map(|chunk| &**chunk)
+}
+
+/// The id of a row that is there.
+#[inline]
+fn id_of(chunks: &VecDeque<Rc<Chunk>>, first_row: u32, row: u32) -> Option<MsgId> {
+    chunk_of(chunks, first_row, row)?.ids.get((row % CHUNK_MAX) as usize).copied()
+}
+
+/// Every row has a number of its own, although chunks that were closed early leave some out.
+const _: () = assert!(MSG_IDS_MAX / CHUNK_MIN as usize * (CHUNK_MAX as usize) < 1 << 32);
+
+/// Written first into the second half of a hash.
 const HIGH_SEED: u64 = 0x1319_8a2e_0370_7344;
 
 #[cfg(test)]
@@ -165,7 +256,7 @@ mod tests {
         assert_eq!(find(&ids, 4500, 4000), Some(4500));
         assert_eq!(find(&ids, 3500, 4000), None);
         assert_eq!(find(&ids, 6000, 0), None);
-        ids.expire(4000);
+        (0..10).for_each(|_| ids.expire(4000));
         assert!(ids.len < 1500 && find(&ids, 4000, 4000) == Some(4000));
     }
 

@@ -25,8 +25,7 @@ impl<'a> PublishHeaders<'a> {
     /// Of a whole header block.
     pub fn of(block: &'a [u8]) -> Self {
         let mut found = PublishHeaders::default();
-        for (key, value) in headers::fields(block) {
-            let Some(name) = key.strip_prefix(b"Nats-") else { continue };
+        for (name, value) in headers::fields_with(block, b"Nats-") {
             let field = match name {
                 b"Msg-Id" => &mut found.msg_id,
                 b"Expected-Stream" => &mut found.expected_stream,

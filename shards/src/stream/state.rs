@@ -81,10 +81,11 @@ impl Stream {
         for _ in 0..reader.varint()? {
             let id = MsgId::from_parts(reader.u64()?, reader.u64()?);
             let seen = Seen { id, seq: reader.u64()?, time: reader.u64()? };
-            if seen.seq <= stream.ids.last_seq() || stream.ids.is_full() {
+            let ids = stream.ids.get_or_insert_default();
+            if seen.seq <= ids.last_seq() || ids.is_full() {
                 return Err(Malformed);
             }
-            stream.ids.insert(seen, window);
+            ids.insert(seen, window);
         }
         stream.index = Index::decode(&mut reader)?;
         reader.finish()?;
@@ -126,7 +127,7 @@ impl Stream {
     }
 
     fn committed_ids(&self) -> impl Iterator<Item = Seen> + '_ {
-        self.ids.iter(self.committed.ids_since, self.committed.last_seq)
+        self.ids.iter().flat_map(|ids| ids.iter(self.committed.ids_since, self.committed.last_seq))
     }
 
     /// Whether the counters could be those of the messages in the index.
@@ -138,6 +139,6 @@ impl Stream {
         let sum = self.index.accounted(self.config.storage);
         let empty = self.index.count() == 0;
         let starts = if empty { first_seq == end || first_seq == 0 } else { first == Some(first_seq) };
-        starts && last <= last_seq && sum == bytes && self.ids.last_seq() <= last_seq
+        starts && last <= last_seq && sum == bytes && self.last_seq_with_id() <= last_seq
     }
 }
