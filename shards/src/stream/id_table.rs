@@ -18,15 +18,19 @@ const PROBED: usize = 4;
 /// Bits of a mark that may choose a segment. Together with those that choose a line they leave some to tell marks apart.
 const DEPTH_MAX: u32 = 16;
 
-const LINE_LEN: usize = 8;
+const LINE_LEN: usize = 7;
 
 /// Odd, without a pattern.
 const MIX: u64 = 0xd6e8_feb8_6659_fd93;
 
-/// Slots that share a cache line. A slot is a mark and a row's number; 0: never used.
+/// Slots that share a cache line, used from the first one on. A slot is a mark and a row's number.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
-struct Line([u64; LINE_LEN]);
+struct Line {
+    /// A byte of the mark of each slot, so that one comparison is one with all of them; 0: not used.
+    tags: u64,
+    slots: [u64; LINE_LEN],
+}
 
 /// Rows by their ids. The rows are elsewhere: methods are told `id_of`, which gives the id of a row that is alive.
 #[derive(Debug, Default)]
@@ -46,11 +50,11 @@ struct Segment {
     depth: u32,
 }
 
-/// What a slot holds of an id's hash, mixed once more: all of its bits have to be good. Not 0.
+/// What a slot holds of an id's hash, mixed once more: all of its bits have to be good.
 #[inline]
 fn mark_of(id: MsgId) -> u32 {
     let (low, high) = id.parts();
-    ((low ^ high).wrapping_mul(MIX) >> 32) as u32 | 1
+    ((low ^ high).wrapping_mul(MIX) >> 32) as u32
 }
 
 impl IdTable {
@@ -66,7 +70,7 @@ impl IdTable {
         let lines = &self.segments.get(self.segment_of(mark)?)?.lines;
         for line in probed(mark, lines.len()) {
             if let Some(at) = lines[line].place_of(mark, &is_it) {
-                return Some(row_in(lines[line].0[at]));
+                return Some(row_in(lines[line].slots[at]));
             }
             if lines[line].free().is_some() {
                 break;
@@ -90,7 +94,7 @@ impl IdTable {
             for line in probed(mark, lines.len()) {
                 let line = &mut lines[line];
                 if let Some(at) = line.place_of(mark, &is_it).or_else(|| line.free()) {
-                    line.0[at] = slot_of(mark, row);
+                    line.put(at, mark, row);
                     return;
                 }
             }
@@ -117,9 +121,8 @@ impl IdTable {
         let Some(number) = self.segment_of(mark) else { return false };
         let segment = &self.segments[number];
         let (len, depth) = (segment.lines.len(), segment.depth);
-        let slots = segment.lines.iter().flat_map(|line| line.0).filter(|&slot| slot != 0);
         let (mut used, mut alive) = (0, 0);
-        for slot in slots {
+        for &slot in segment.lines.iter().flat_map(|line| line.used()) {
             used += 1;
             alive += usize::from(id_of(row_in(slot)).is_some());
         }
@@ -157,16 +160,16 @@ impl IdTable {
 
     /// Puts rows into segments that have just been made for them.
     fn move_rows(&mut self, from: &[Line], id_of: &impl Fn(u32) -> Option<MsgId>) {
-        for slot in from.iter().flat_map(|line| line.0) {
-            // An id is looked at for aliveness only: reading all of them would cost a cache miss each.
-            if slot == 0 || id_of(row_in(slot)).is_none() {
+        for &slot in from.iter().flat_map(|line| line.used()) {
+            // Whether there is an id, not which: reading all of them would cost a cache miss each.
+            if id_of(row_in(slot)).is_none() {
                 continue;
             }
             let Some(number) = self.segment_of(mark_in(slot)) else { continue };
             let lines = &mut self.segments[number].lines;
             let mut probed = probed(mark_in(slot), lines.len());
             match probed.find_map(|line| Some((line, lines[line].free()?))) {
-                Some((line, at)) => lines[line].0[at] = slot,
+                Some((line, at)) => lines[line].put(at, mark_in(slot), row_in(slot)),
                 None => _ = id_of(row_in(slot)).map(|id| self.crowded.insert(id, row_in(slot))),
             }
         }
@@ -174,16 +177,18 @@ impl IdTable {
 }
 
 impl Line {
-    /// Without branches on the slots, of which the mark tells nearly all apart.
+    const EMPTY: Line = Line { tags: 0, slots: [0; LINE_LEN] };
+
     #[inline]
     fn place_of(&self, mark: u32, is_it: &impl Fn(u32) -> bool) -> Option<usize> {
-        let mut same = 0u32;
-        for (at, &slot) in self.0.iter().enumerate() {
-            same |= u32::from(mark_in(slot) == mark) << at;
-        }
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        let differing = self.tags ^ (ONES * tag_of(mark));
+        // The high bit of each byte that is 0, and perhaps of some above it. The last byte is none of a slot.
+        let mut same = differing.wrapping_sub(ONES) & !differing & (ONES << 7) & (u64::MAX >> 8);
         while same != 0 {
-            let at = same.trailing_zeros() as usize;
-            if is_it(row_in(self.0[at])) {
+            let at = same.trailing_zeros() as usize / 8;
+            let slot = self.slots[at];
+            if mark_in(slot) == mark && is_it(row_in(slot)) {
                 return Some(at);
             }
             same &= same - 1;
@@ -191,22 +196,36 @@ impl Line {
         None
     }
 
-    /// Slots are used from the first one on.
     #[inline]
     fn free(&self) -> Option<usize> {
-        let used: usize = self.0.iter().map(|&slot| usize::from(slot != 0)).sum();
+        let used = self.len();
         (used < LINE_LEN).then_some(used)
+    }
+
+    #[inline]
+    fn put(&mut self, at: usize, mark: u32, row: u32) {
+        self.tags = self.tags & !(0xff << (at * 8)) | tag_of(mark) << (at * 8);
+        self.slots[at] = u64::from(mark) << 32 | u64::from(row);
+    }
+
+    fn used(&self) -> &[u64] {
+        &self.slots[..self.len()]
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        (64 - self.tags.leading_zeros() as usize).div_ceil(8)
     }
 }
 
 fn empty(lines: usize) -> Box<[Line]> {
-    vec![Line([0; LINE_LEN]); lines].into_boxed_slice()
+    vec![Line::EMPTY; lines].into_boxed_slice()
 }
 
 /// The lines in which a mark may be, in order.
 #[inline]
 fn probed(mark: u32, lines: usize) -> impl Iterator<Item = usize> {
-    let first = (mark >> 1) as usize;
+    let first = mark as usize;
     (first..first + PROBED.min(lines)).map(move |line| line & (lines - 1))
 }
 
@@ -220,12 +239,14 @@ fn row_in(slot: u64) -> u32 {
     slot as u32
 }
 
+/// From bits that choose neither a line nor, in all but the largest tables, a segment.
 #[inline]
-fn slot_of(mark: u32, row: u32) -> u64 {
-    u64::from(mark) << 32 | u64::from(row)
+fn tag_of(mark: u32) -> u64 {
+    u64::from(mark >> 9 & 0xff).max(1)
 }
 
 const _: () = assert!(LINES_MAX.is_power_of_two() && LINES_MAX <= 1 << 15);
+const _: () = assert!(size_of::<Line>() == 64);
 
 #[cfg(test)]
 mod tests {
@@ -266,7 +287,7 @@ mod tests {
         let mut table = IdTable::default();
         (0..100).for_each(|row| table.insert(id(7), row, |_| Some(id(7))));
         assert_eq!(table.find(id(7), |_| Some(id(7))), Some(99));
-        assert_eq!(table.capacity(), 8);
+        assert_eq!(table.capacity(), LINE_LEN);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub struct PublishHeaders<'a> {
 
 impl<'a> PublishHeaders<'a> {
     /// Of a whole header block.
+    #[inline]
     pub fn of(block: &'a [u8]) -> Self {
         let mut found = PublishHeaders::default();
         for (name, value) in headers::fields_with(block, b"Nats-") {
