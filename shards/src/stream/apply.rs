@@ -306,13 +306,16 @@ impl Stream {
 
     /// Removes a message. `reason`: `None` in a purge, which is reported as a whole.
     fn remove_erasing(&mut self, seq: u64, erase: bool, reason: Option<Reason>, effects: &mut Effects) {
-        let Some(known) = self.index.get(seq) else { return };
-        if let Some(reason) = reason {
-            effects.remove(known.seq, reason, known.subject, self.index.name(known.subject));
-        }
-        let Some(message) = self.index.remove(seq) else { return };
-        self.committed.bytes -= message.shape.accounted(self.config.storage);
-        if message.shape.has_ttl()
+        // Only memory wants to know where the message was.
+        let place = if self.memory.is_some() { self.place(StreamSeq(seq)) } else { None };
+        let kind = self.index.remove(seq, |kind, name| {
+            if let Some(reason) = reason {
+                effects.remove(StreamSeq(seq), reason, kind.subject, name);
+            }
+        });
+        let Some(kind) = kind else { return };
+        self.committed.bytes -= kind.shape.accounted(self.config.storage);
+        if kind.shape.has_ttl()
             && let Some(ttls) = &mut self.ttls
         {
             ttls.remove(seq);
@@ -323,10 +326,10 @@ impl Stream {
         if seq == self.committed.first_seq {
             self.committed.first_seq = self.index.at_or_above(seq).unwrap_or(self.committed.last_seq + 1);
         }
-        if let Some((first, last)) =
-            self.memory.as_mut().and_then(|memory| memory.remove(message.place, erase))
+        if let (Some(memory), Some(place)) = (&mut self.memory, place)
+            && let Some((first, last)) = memory.remove(place, erase)
         {
-            self.compact_memory(message.place.entry, first, last);
+            self.compact_memory(place.entry, first, last);
         }
     }
 

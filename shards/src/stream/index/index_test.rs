@@ -115,7 +115,12 @@ fn an_index_behaves_as_a_map_does() {
                     0 => model.keys().next().copied().unwrap_or(1),
                     _ => random.below(writer.seq + 2),
                 };
-                assert_eq!(index.remove(seq).is_some(), model.remove(&seq).is_some());
+                let known = model.remove(&seq);
+                let mut told = None;
+                let kind = index.remove(seq, |kind, name| told = Some((kind, name.to_vec())));
+                assert_eq!(kind, told.as_ref().map(|(kind, _)| *kind));
+                let told = told.map(|(kind, name)| (name, kind.shape));
+                assert_eq!(told, known.map(|known| (known.subject, known.shape)), "{seq}");
             }
             assert_same(&index, &model, random, writer.seq);
             if step % 50 == 49 {
@@ -144,7 +149,7 @@ fn messages_get_new_places() {
     let mut writer = Writer { seq: 0, time: 0, position: 0 };
     (0..20).for_each(|_| writer.entry(&mut index, &mut model, 30, random, 3));
     (1..writer.seq).step_by(3).for_each(|seq| {
-        index.remove(seq);
+        index.remove(seq, |_, _| {});
         model.remove(&seq);
     });
     let entry = EntryPlace { position: Position(1), len: 9 };
@@ -180,7 +185,7 @@ fn random_bytes_are_no_index_and_no_panic() {
     let (mut index, mut model) = (Index::default(), Model::new());
     let mut writer = Writer { seq: 0, time: 0, position: 0 };
     (0..6).for_each(|_| writer.entry(&mut index, &mut model, 20, random, 4));
-    (1..60).step_by(2).for_each(|seq| _ = index.remove(seq));
+    (1..60).step_by(2).for_each(|seq| _ = index.remove(seq, |_, _| {}));
     let mut bytes = Vec::new();
     index.encode(&mut bytes);
     for _ in 0..2_000 {
@@ -236,7 +241,7 @@ fn a_few_subjects_with_great_numbers_are_written_with_small_ones() {
         index.push(seq, WallTime(seq), &subject, shape, place);
         model.insert(seq, Known { time: seq, subject, shape, place });
     }
-    (1..8990).for_each(|seq| _ = index.remove(seq));
+    (1..8990).for_each(|seq| _ = index.remove(seq, |_, _| {}));
     model.retain(|&seq, _| seq >= 8990);
     assert!(index.subjects.bound() >= 9000);
     let read = read_back(&index).expect("what was just written can be read");

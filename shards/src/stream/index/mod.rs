@@ -16,7 +16,7 @@ use crate::stream::config::Storage;
 use crate::stream::place::Place;
 use crate::time::WallTime;
 use block::{Block, Memo, ROWS_MAX};
-use row::{Base, Message, OpenRow};
+use row::{Base, Kind, Message, OpenRow};
 use shape::Shape;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -127,30 +127,52 @@ impl Index {
         })
     }
 
-    /// Removes a message and gives back what was known of it. Its subject may go with it: ask for the name before.
-    pub fn remove(&mut self, seq: u64) -> Option<Message> {
-        let message = self.get(seq)?;
-        self.count -= 1;
-        let in_subject = self.subjects.remove(message.subject, seq);
-        assert!(in_subject, "rows and subjects hold the same messages");
+    /// Removes a message and gives back subject and shape. Its subject may go with it: `before` is called while the name is
+    /// still there.
+    pub fn remove(&mut self, seq: u64, before: impl FnOnce(Kind, &[u8])) -> Option<Kind> {
+        let memo = self.memo.get_mut();
         if let Some(tail) = self.tail.as_mut().filter(|tail| seq >= tail.block.base.first) {
+            if !tail.block.contains(seq) {
+                return None;
+            }
+            let is_open = !tail.open.is_empty() && seq >= tail.open.first();
+            let kind = if is_open {
+                tail.open.kind(seq)
+            } else {
+                tail.block.row(seq, self.stamp, memo.get_or_insert_default()).kind(&tail.block.rows, seq)
+            };
             tail.block.remove(seq);
             if tail.block.live == 0 {
                 self.tail = None;
             }
-            return Some(message);
+            self.forget(kind, seq, before);
+            return Some(kind);
         }
-        let oldest = self.blocks.first_key_value().map(|(&first, _)| first);
         let (&first, block) = self.blocks.range_mut(..=seq).next_back()?;
+        if !block.contains(seq) {
+            return None;
+        }
+        let kind = block.row(seq, self.stamp, memo.get_or_insert_default()).kind(&block.rows, seq);
         let is_noted = block.remove(seq);
-        // The oldest block is on its way out, message by message.
-        let is_wasteful = Some(first) != oldest && block.is_wasteful();
-        if block.live == 0 {
+        let (is_empty, is_wasteful) = (block.live == 0, block.is_wasteful());
+        if is_empty {
             self.blocks.remove(&first);
-        } else if !is_noted || is_wasteful {
+        } else if !is_noted
+            || is_wasteful && self.blocks.first_key_value().is_some_and(|(&at, _)| at != first)
+        {
+            // Not the oldest block: that is on its way out, message by message.
             self.rewrite(first, seq);
         }
-        Some(message)
+        self.forget(kind, seq, before);
+        Some(kind)
+    }
+
+    /// Takes a message that has left its block from its subject.
+    fn forget(&mut self, kind: Kind, seq: u64, before: impl FnOnce(Kind, &[u8])) {
+        before(kind, self.subjects.name(kind.subject));
+        self.count -= 1;
+        let in_subject = self.subjects.remove(kind.subject, seq);
+        assert!(in_subject, "rows and subjects hold the same messages");
     }
 
     /// Removes every message, in little time.

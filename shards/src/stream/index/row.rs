@@ -29,6 +29,13 @@ pub struct Message {
     pub place: Place,
 }
 
+/// What limits and consumers want to know of a message that goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    pub subject: SubjectId,
+    pub shape: Shape,
+}
+
 /// A row without its columns.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RowHead {
@@ -85,6 +92,19 @@ impl RowHead {
         let subject = self.subject.unwrap_or_else(|| read_u32(&mut columns));
         let shape = self.shape.unwrap_or_else(|| Shape::from_bits(read_u32(&mut columns)));
         self.nth(at, offset, subject, shape)
+    }
+
+    /// Subject and shape of a message of this row, for less than `message` costs: no record before it is measured.
+    pub fn kind(&self, bytes: &[u8], seq: u64) -> Kind {
+        if let (Some(subject), Some(shape)) = (self.subject, self.shape) {
+            return Kind { subject: SubjectId(subject), shape };
+        }
+        let mut columns = Reader::new(&bytes[self.columns.0 as usize..self.columns.1 as usize]);
+        let width = usize::from(self.subject.is_none()) + usize::from(self.shape.is_none());
+        columns.skip_varints((seq - self.first) as usize * width).expect(OUR_OWN);
+        let subject = self.subject.unwrap_or_else(|| read_u32(&mut columns));
+        let shape = self.shape.unwrap_or_else(|| Shape::from_bits(read_u32(&mut columns)));
+        Kind { subject: SubjectId(subject), shape }
     }
 
     /// Its messages. `bytes` are those that the row was read from.
@@ -418,6 +438,14 @@ impl OpenRow {
         match self.columns.get((seq - self.head.first) as usize) {
             Some(column) => (SubjectId(column.0), seq),
             None => (SubjectId(self.head.subject.unwrap_or(0)), self.head.last()),
+        }
+    }
+
+    /// Subject and shape of a message of this row.
+    pub fn kind(&self, seq: u64) -> Kind {
+        match self.columns.get((seq - self.head.first) as usize) {
+            Some(&(subject, shape)) => Kind { subject: SubjectId(subject), shape },
+            None => self.head.kind(&[], seq),
         }
     }
 
