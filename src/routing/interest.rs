@@ -192,10 +192,27 @@ impl Interest {
                 }
             }
         }
-        match self.accounts[account.0 as usize].routes.find(subject) {
-            Some(index) => index,
-            None => self.fill_subject(account, subject),
+        let here = &self.accounts[account.0 as usize];
+        if let Some(index) = here.routes.find(subject) {
+            return index;
         }
+        // A stream may have millions of subjects, each of which is asked for once in a while: most share a route.
+        if let Some(prefix) = common_prefix(subject) {
+            match here.routes.find_prefix(prefix) {
+                Some((KeyKind::Prefix, index)) => return index,
+                Some(_) => {}
+                None => {
+                    if !here.listeners.has_literal_behind(&prefix[..prefix.len() - 1]) {
+                        if let Some(index) = self.fill_prefix(account, prefix) {
+                            return index;
+                        }
+                    } else {
+                        self.account_mut(account).routes.replace(prefix, KeyKind::Divided);
+                    }
+                }
+            }
+        }
+        self.fill_subject(account, subject)
     }
 
     /// The route that `route` returned, until the interest changes or another route is asked for.
@@ -221,7 +238,8 @@ impl Interest {
         if let Some(index) = here.routes.again(subject) {
             return Some(here.routes.get(index));
         }
-        let prefix = inbox_prefix(subject).and_then(|prefix| here.routes.find_prefix(prefix));
+        let prefix = inbox_prefix(subject).or_else(|| common_prefix(subject));
+        let prefix = prefix.and_then(|prefix| here.routes.find_prefix(prefix));
         let index = match prefix {
             Some((KeyKind::Prefix, index)) => Some(index),
             _ => here.routes.find(subject),
@@ -400,6 +418,14 @@ fn inbox_prefix(subject: &[u8]) -> Option<&[u8]> {
     let rest = subject.strip_prefix(INBOX)?;
     let dot = memchr::memrchr(b'.', rest)?;
     (dot + 1 < rest.len()).then(|| &subject[..INBOX.len() + dot + 1])
+}
+
+/// A subject without its last token, if the broker has no use of its own for what begins so.
+#[inline]
+fn common_prefix(subject: &[u8]) -> Option<&[u8]> {
+    let dot = memchr::memrchr(b'.', subject)?;
+    let is_ordinary = dot > 0 && dot + 1 < subject.len() && subject[0] != b'$' && !subject.starts_with(INBOX);
+    is_ordinary.then(|| &subject[..=dot])
 }
 
 const INBOX: &[u8] = b"_INBOX.";

@@ -230,3 +230,35 @@ fn who_comes_or_goes_is_noticed_once() {
     interest.apply_change(CoreId(1), &change("a", "q", 0));
     assert!(interest.take_changed());
 }
+
+#[test]
+fn subjects_that_differ_in_their_last_token_share_a_route_until_somebody_names_one() {
+    let mut interest = Interest::default();
+    interest.apply_table(put(1, 7, "ORDERS", &["orders.*"]));
+    interest.subscribe(G, b"orders.>", b"", subscription(1));
+    let stream_of = |interest: &mut Interest, subject: &str| {
+        let index = interest.route(G, subject.as_bytes());
+        interest.get(G, index).stream.map(|home| home.group)
+    };
+    let places: Vec<_> =
+        (0..9).map(|n| format!("{:?}", interest.route(G, format!("orders.{n}").as_bytes()))).collect();
+    assert!(places.windows(2).all(|two| two[0] == two[1]), "{places:?}");
+    assert_eq!(plain(&mut interest, "orders.77"), [1]);
+    assert_eq!(stream_of(&mut interest, "orders.77"), Some(GroupId(7)));
+    assert!(interest.cached(G, b"orders.never-asked-for").is_some());
+    // Deeper, shallower, and what is no subject.
+    assert_eq!((plain(&mut interest, "orders.1.2"), stream_of(&mut interest, "orders.1.2")), (vec![1], None));
+    for other in ["orders", "orders.", "order.1", ".orders.1"] {
+        assert_eq!((plain(&mut interest, other), stream_of(&mut interest, other)), (vec![], None), "{other}");
+    }
+    interest.subscribe(G, b"orders.5", b"", subscription(2));
+    assert_eq!(plain(&mut interest, "orders.5"), [1, 2]);
+    assert_eq!(plain(&mut interest, "orders.6"), [1]);
+    interest.subscribe(G, b"*.6", b"", subscription(3));
+    assert_eq!(plain(&mut interest, "orders.6"), [1, 3]);
+    interest.unsubscribe(G, b"orders.5", b"", subscription(2));
+    interest.unsubscribe(G, b"*.6", b"", subscription(3));
+    assert_eq!((plain(&mut interest, "orders.5"), plain(&mut interest, "orders.6")), (vec![1], vec![1]));
+    interest.subscribe(G, b"orders.7.x", b"", subscription(4));
+    assert_eq!((plain(&mut interest, "orders.7"), plain(&mut interest, "orders.7.x")), (vec![1], vec![1, 4]));
+}

@@ -110,6 +110,12 @@ impl<V> Trie<V> {
         }
     }
 
+    /// Whether some pattern has a literal token where subjects have the token behind `prefix`, which is the start of them. In
+    /// time that does not depend on how many there are.
+    pub fn has_literal_behind(&self, prefix: &[u8]) -> bool {
+        self.walk_literals(ROOT, tokens(prefix))
+    }
+
     /// Calls `visit` for every value.
     pub fn visit_all<'a>(&'a self, mut visit: impl FnMut(&'a V)) {
         self.walk_below(ROOT, &mut visit);
@@ -128,6 +134,13 @@ impl<V> Trie<V> {
             self.walk_matches(here.one, rest, visit);
         }
         self.visit_node(here.rest, visit);
+    }
+
+    fn walk_literals(&self, node: u32, mut rest: Tokens<'_>) -> bool {
+        let here = &self.nodes[node as usize];
+        let Some(token) = rest.next() else { return here.first_child != NONE };
+        self.literal_child(node, token).is_some_and(|child| self.walk_literals(child, rest.clone()))
+            || here.one != NONE && self.walk_literals(here.one, rest)
     }
 
     fn walk_colliding<'a>(&'a self, node: u32, mut rest: Tokens<'_>, visit: &mut impl FnMut(&'a V)) {
