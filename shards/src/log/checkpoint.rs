@@ -45,7 +45,8 @@ struct Current {
     len: u64,
     pins: BTreeMap<u64, Pin>,
     pending: VecDeque<GroupState>,
-    pending_len: usize,
+    /// Bytes of the states in `pending` that are not written.
+    pending_len: u64,
     /// Every group was handed over.
     handed_over: bool,
     /// Write of the end, and the first position behind the end.
@@ -56,8 +57,48 @@ struct Current {
 struct GroupState {
     group: GroupId,
     covers: EntryIndex,
-    state: Vec<u8>,
-    written: usize,
+    state: Box<dyn StateBytes>,
+    len: u64,
+}
+
+/// A group's state as the bytes of a checkpoint, which need not all be there at once.
+pub trait StateBytes: std::fmt::Debug {
+    /// Bytes not taken yet.
+    fn left(&self) -> u64;
+
+    /// Appends the next ones: `CHECKPOINT_PIECE_LEN` at most, and at least one if some are left.
+    fn take(&mut self, out: &mut Vec<u8>);
+}
+
+/// Bytes that are all there.
+#[derive(Debug)]
+pub struct WholeState {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl From<Vec<u8>> for WholeState {
+    fn from(bytes: Vec<u8>) -> Self {
+        WholeState { bytes, taken: 0 }
+    }
+}
+
+impl From<Vec<u8>> for Box<dyn StateBytes> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Box::new(WholeState::from(bytes))
+    }
+}
+
+impl StateBytes for WholeState {
+    fn left(&self) -> u64 {
+        (self.bytes.len() - self.taken) as u64
+    }
+
+    fn take(&mut self, out: &mut Vec<u8>) {
+        let to = self.bytes.len().min(self.taken + CHECKPOINT_PIECE_LEN);
+        out.extend_from_slice(&self.bytes[self.taken..to]);
+        self.taken = to;
+    }
 }
 
 impl Checkpoints {
@@ -143,9 +184,9 @@ impl Checkpoints {
     }
 
     pub fn has_room(&self) -> bool {
-        self.current
-            .as_ref()
-            .is_some_and(|current| !current.handed_over && current.pending_len < CHECKPOINT_PENDING_MAX)
+        self.current.as_ref().is_some_and(|current| {
+            !current.handed_over && current.pending_len < CHECKPOINT_PENDING_MAX as u64
+        })
     }
 
     pub fn add_pin(&mut self, pin: Pin) {
@@ -154,13 +195,14 @@ impl Checkpoints {
         }
     }
 
-    pub fn add_group(&mut self, group: GroupId, covers: EntryIndex, state: Vec<u8>) {
+    pub fn add_group(&mut self, group: GroupId, covers: EntryIndex, state: Box<dyn StateBytes>) {
         let Some(current) = &mut self.current else { return };
         assert!(!current.handed_over, "no group after the last");
         current.groups += 1;
-        current.len += state.len() as u64;
-        current.pending_len += state.len();
-        current.pending.push_back(GroupState { group, covers, state, written: 0 });
+        let len = state.left();
+        current.len += len;
+        current.pending_len += len;
+        current.pending.push_back(GroupState { group, covers, state, len });
     }
 
     /// Every group was added.
@@ -174,19 +216,25 @@ impl Checkpoints {
     pub fn next_item(&mut self, out: &mut Vec<u8>) -> Option<ItemKind> {
         let current = self.current.as_mut()?;
         if let Some(next) = current.pending.front_mut() {
-            let to = next.state.len().min(next.written + CHECKPOINT_PIECE_LEN);
+            let left = next.state.left();
             let piece = CheckpointPiece {
                 number: current.number,
                 group: next.group,
                 covers: next.covers,
-                total: next.state.len() as u64,
-                offset: next.written as u64,
-                bytes: &next.state[next.written..to],
+                total: next.len,
+                offset: next.len - left,
+                bytes: &[],
             };
             piece.encode(out);
-            current.pending_len -= to - next.written;
-            next.written = to;
-            if to == next.state.len() {
+            next.state.take(out);
+            let taken = left - next.state.left();
+            assert_eq!(
+                out.len() as u64,
+                CheckpointPiece::HEADER_LEN as u64 + taken,
+                "a state keeps its length"
+            );
+            current.pending_len -= taken;
+            if taken == left {
                 current.pending.pop_front();
             }
             return Some(ItemKind::CheckpointPiece);

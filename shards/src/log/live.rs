@@ -1,6 +1,6 @@
 //! The log of a running shard: entries go in, disk operations come out, and `committed` moves.
 
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{Checkpoints, StateBytes};
 use super::defect::has_defect;
 use super::disk_op::{DiskData, DiskDone, DiskOp, SegmentFile};
 use super::entry::{self, EntryBuilder, EntryStart, EntryView};
@@ -309,7 +309,7 @@ impl Log {
         &mut self,
         group: GroupId,
         covers: EntryIndex,
-        state: Vec<u8>,
+        state: impl Into<Box<dyn StateBytes>>,
         live: impl IntoIterator<Item = Position>,
     ) {
         let mut last: Option<&Segment> = None;
@@ -322,7 +322,7 @@ impl Log {
                 self.checkpoints.add_pin(segment.pin());
             }
         }
-        self.checkpoints.add_group(group, covers, state);
+        self.checkpoints.add_group(group, covers, state.into());
     }
 
     /// Every group was handed over.

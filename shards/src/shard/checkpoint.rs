@@ -5,8 +5,10 @@ use super::group::{Group, Machine};
 use super::stream_group::StreamGroup;
 use crate::encoding::{Malformed, Reader, Write};
 use crate::ids::{EntryIndex, GroupId, Position};
+use crate::limits::CHECKPOINT_PIECE_LEN;
+use crate::log::{StateBytes, WholeState};
 use crate::meta::Catalog;
-use crate::stream::Stream;
+use crate::stream::{KeptIds, Stream};
 use crate::time::Now;
 use std::collections::VecDeque;
 
@@ -70,27 +72,29 @@ impl Engine {
 
     fn hand_over(&mut self, id: GroupId) {
         let Some(group) = self.groups.get_mut(&id).or_else(|| self.aside.get_mut(&id)) else { return };
-        let mut state = Vec::new();
+        let mut front = Vec::new();
         let mut live: Vec<Position> = Vec::new();
-        state.put_u64(group.last_proposed().0);
+        front.put_u64(group.last_proposed().0);
         let (covers, is_settled) = (group.applied, group.is_settled());
-        match &mut group.machine {
+        let state: Box<dyn StateBytes> = match &mut group.machine {
             Machine::Catalog => {
-                state.put_u8(IS_CATALOG);
+                front.put_u8(IS_CATALOG);
                 let Some(catalog) = &self.catalog else { return };
-                catalog.catalog.encode_checkpoint(&mut state);
+                catalog.catalog.encode_checkpoint(&mut front);
+                front.into()
             }
             Machine::Stream(stream) => {
-                state.put_u8(IS_STREAM);
-                encode_stream(stream, &mut state);
+                front.put_u8(IS_STREAM);
+                let state = encode_stream(stream, front);
                 if is_settled {
                     stream.shrink();
                 }
                 if !stream.is_memory() {
                     stream.stream.for_each_live(&mut |place, _| live.push(place.position));
                 }
+                Box::new(state)
             }
-        }
+        };
         self.log.checkpoint_group(id, covers, state, live);
     }
 }
@@ -114,10 +118,12 @@ pub fn is_group_state(bytes: &[u8]) -> bool {
     GroupState::decode(bytes).is_ok()
 }
 
-fn encode_stream(group: &mut StreamGroup, out: &mut Vec<u8>) {
-    let mut stream = Vec::new();
-    group.stream.encode_checkpoint(&mut stream);
-    out.put_bytes(&stream);
+/// Goes on behind `front`. The stream's message ids are written later, as they are now.
+fn encode_stream(group: &mut StreamGroup, mut front: Vec<u8>) -> StreamState {
+    let (mut stream, mut behind) = (Vec::new(), Vec::new());
+    let ids = group.stream.encode_around_ids(&mut stream, &mut behind);
+    front.put_varint((stream.len() + ids.left() * KeptIds::ID_LEN + behind.len()) as u64);
+    front.extend_from_slice(&stream);
     let mut consumers: VecDeque<Vec<u8>> = VecDeque::new();
     let (slots, _) = group.all();
     for (_, slot) in slots.filter(|(_, slot)| !slot.is_volatile) {
@@ -125,9 +131,34 @@ fn encode_stream(group: &mut StreamGroup, out: &mut Vec<u8>) {
         slot.consumer.encode(&mut consumer);
         consumers.push_back(consumer);
     }
-    out.put_varint(consumers.len() as u64);
+    behind.put_varint(consumers.len() as u64);
     for consumer in consumers {
-        out.put_bytes(&consumer);
+        behind.put_bytes(&consumer);
+    }
+    StreamState { front: front.into(), ids, behind: behind.into() }
+}
+
+/// A stream's state whose message ids become bytes when they are written: there may be millions.
+#[derive(Debug)]
+struct StreamState {
+    front: WholeState,
+    ids: KeptIds,
+    behind: WholeState,
+}
+
+impl StateBytes for StreamState {
+    fn left(&self) -> u64 {
+        self.front.left() + (self.ids.left() * KeptIds::ID_LEN) as u64 + self.behind.left()
+    }
+
+    fn take(&mut self, out: &mut Vec<u8>) {
+        if self.front.left() > 0 {
+            self.front.take(out);
+        } else if self.ids.left() > 0 {
+            self.ids.write(CHECKPOINT_PIECE_LEN / KeptIds::ID_LEN, out);
+        } else {
+            self.behind.take(out);
+        }
     }
 }
 

@@ -26,6 +26,7 @@ mod state;
 mod ttl;
 
 pub use admit::{Admission, Admitted, Publish};
+pub use msg_ids::KeptIds;
 
 use crate::ids::{AccountId, EntryPlace, StreamSeq};
 use crate::time::WallTime;

@@ -49,6 +49,15 @@ pub struct MsgIds {
     table: IdTable,
 }
 
+/// Ids as they were at one moment, to be written into a checkpoint over many turns.
+#[derive(Debug, Default)]
+pub struct KeptIds {
+    chunks: VecDeque<Rc<Chunk>>,
+    /// Row of the first chunk with which to go on.
+    at: u32,
+    left: usize,
+}
+
 #[derive(Clone, Debug, Default)]
 struct Chunk {
     ids: Vec<MsgId>,
@@ -144,8 +153,21 @@ impl MsgIds {
 
     /// Ids with timestamps of at least `since` and of messages up to `seq`, in the order of their messages.
     pub fn iter(&self, since: u64, seq: u64) -> impl Iterator<Item = Seen> + '_ {
-        let all = self.chunks.iter().flat_map(|chunk| chunk.iter());
+        let all = self.chunks.iter().flat_map(|chunk| chunk.iter_from(0));
         all.filter(move |seen| seen.time >= since && seen.seq <= seq)
+    }
+
+    /// What `iter` would give, for later.
+    pub fn keep(&self, since: u64, seq: u64) -> KeptIds {
+        let old = self.chunks.iter().take_while(|chunk| chunk.last().1 < since).count();
+        let new = self.chunks.iter().skip(old).rev().take_while(|chunk| chunk.first().0 > seq).count();
+        let chunks: VecDeque<_> = self.chunks.range(old..self.chunks.len() - new).cloned().collect();
+        let at = chunks.front().map_or(0, |chunk| chunk.row_from(|run| run.time, since));
+        let behind = chunks
+            .back()
+            .map_or(0, |chunk| chunk.ids.len() as u32 - chunk.row_from(|run| run.seq, seq.saturating_add(1)));
+        let rows: usize = chunks.iter().map(|chunk| chunk.ids.len()).sum();
+        KeptIds { chunks, at, left: rows.saturating_sub((at + behind) as usize) }
     }
 
     fn shrink_table(&mut self) {
@@ -168,6 +190,41 @@ impl MsgIds {
 
     fn row_of_chunk(&self, number: usize) -> u32 {
         self.first_row.wrapping_add(number as u32 * CHUNK_MAX)
+    }
+}
+
+impl KeptIds {
+    /// Length of an id in a checkpoint. Bytes.
+    pub const ID_LEN: usize = 32;
+
+    /// Ids not written yet.
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Appends up to `max` of them. The layout is in docs/formats.md, section "Stream checkpoint".
+    pub fn write(&mut self, max: usize, out: &mut Vec<u8>) {
+        let mut count = max.min(self.left);
+        self.left -= count;
+        out.reserve(count * Self::ID_LEN);
+        while count > 0
+            && let Some(chunk) = self.chunks.front()
+        {
+            let all = chunk.iter_from(self.at).take(count);
+            let mut written = 0;
+            for Seen { id, seq, time } in all {
+                for number in [id.low, id.high, seq, time] {
+                    out.extend_from_slice(&number.to_le_bytes());
+                }
+                written += 1;
+            }
+            count -= written as usize;
+            self.at += written;
+            if self.at as usize >= chunk.ids.len() {
+                self.chunks.pop_front();
+                self.at = 0;
+            }
+        }
     }
 }
 
@@ -202,16 +259,34 @@ impl Chunk {
         (run.seq + distance, run.time + distance)
     }
 
+    /// Sequence and timestamp of the first message.
+    fn first(&self) -> (u64, u64) {
+        self.runs.first().map_or((0, 0), |run| (run.seq, run.time))
+    }
+
+    /// The first row whose sequence or timestamp, whichever `value` is, is at least `least`.
+    fn row_from(&self, value: impl Fn(&Run) -> u64, least: u64) -> u32 {
+        let behind = self.runs.partition_point(|run| value(run) < least);
+        let end = self.runs.get(behind).map_or(self.ids.len() as u32, |run| run.first_at);
+        let Some(run) = behind.checked_sub(1).map(|at| &self.runs[at]) else { return end };
+        (least - value(run)).min(u64::from(end - run.first_at)) as u32 + run.first_at
+    }
+
     /// An id that is there, with its message.
     fn seen(&self, at: u32) -> Seen {
         let run = self.runs.partition_point(|run| run.first_at <= at) - 1;
         self.runs[run].seen(at, self.ids[at as usize])
     }
 
-    fn iter(&self) -> impl Iterator<Item = Seen> + '_ {
-        let ends = self.runs.iter().skip(1).map(|run| run.first_at).chain([self.ids.len() as u32]);
-        let runs = self.runs.iter().zip(ends);
-        runs.flat_map(|(run, end)| (run.first_at..end).map(|at| run.seen(at, self.ids[at as usize])))
+    fn iter_from(&self, from: u32) -> impl Iterator<Item = Seen> + '_ {
+        let skipped = self.runs.partition_point(|run| run.first_at <= from).saturating_sub(1);
+        let runs = &self.runs[skipped..];
+        let ends = runs.iter().skip(1).map(|run| run.first_at).chain([self.ids.len() as u32]);
+        runs.iter().zip(ends).flat_map(move |(run, end)| {
+            let first = run.first_at.max(from);
+            let ids = &self.ids[first.min(end) as usize..end as usize];
+            (first..).zip(ids).map(|(at, id)| run.seen(at, *id))
+        })
     }
 }
 
@@ -266,6 +341,34 @@ mod tests {
         ids.insert(seen(1, 10), 1000);
         ids.insert(seen(1, 20), 1000);
         assert_eq!(ids.find(seen(1, 0).id, 0).map(|seen| seen.seq), Some(20));
+    }
+
+    #[test]
+    fn kept_ids_are_written_piece_by_piece_as_they_were() {
+        let mut ids = MsgIds::default();
+        // Runs of five, so that neither a run nor a chunk ends where the window or the sequences do.
+        let nth = |n: u64| Seen { id: seen(n, 0).id, seq: n, time: 1000 + n + n / 5 * 100 };
+        (1..=9000).for_each(|n| ids.insert(nth(n), 1 << 40));
+        for (since, seq) in
+            [(0, 9000), (nth(17).time, 8999), (nth(4100).time - 1, 4103), (0, 0), (nth(50).time, 3)]
+        {
+            let mut kept = ids.keep(since, seq);
+            let expected: Vec<Seen> = ids.iter(since, seq).collect();
+            assert_eq!(kept.left(), expected.len(), "{since} {seq}");
+            let mut bytes = Vec::new();
+            let mut later = Vec::new();
+            while kept.left() > 0 {
+                kept.write(37, &mut bytes);
+                // What comes and goes meanwhile does not matter.
+                let n = 9001 + later.len() as u64;
+                ids.insert(nth(n), 1 << 40);
+                later.push(n);
+            }
+            ids.drop_behind(9000);
+            let numbers = |seen: &Seen| [seen.id.low, seen.id.high, seen.seq, seen.time];
+            let all = expected.iter().flat_map(numbers).flat_map(u64::to_le_bytes);
+            assert_eq!(bytes, all.collect::<Vec<u8>>(), "{since} {seq}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::config::{Storage, StreamConfig};
 use super::index::Index;
-use super::msg_ids::{MsgId, Seen};
+use super::msg_ids::{KeptIds, MsgId, Seen};
 use super::{Committed, Stream};
 use crate::encoding::{Malformed, Reader, Write};
 use crate::hashing::FixedState;
@@ -17,6 +17,15 @@ impl Stream {
     /// Appends the whole committed state; with memory storage only what comes back after a restart. The layout is in
     /// docs/formats.md, section "Stream checkpoint".
     pub fn encode_checkpoint(&self, out: &mut Vec<u8>) {
+        let mut behind = Vec::new();
+        let mut ids = self.encode_around_ids(out, &mut behind);
+        ids.write(usize::MAX, out);
+        out.extend_from_slice(&behind);
+    }
+
+    /// As `encode_checkpoint`, without the message ids, of which there may be too many for one turn: they belong between
+    /// what this appends to `out` and `behind`.
+    pub fn encode_around_ids(&self, out: &mut Vec<u8>, behind: &mut Vec<u8>) -> KeptIds {
         out.put_u8(VERSION);
         out.put_u32(self.account.0);
         out.put_u64(self.created.0);
@@ -24,7 +33,7 @@ impl Stream {
         self.config.encode(&mut config);
         out.put_bytes(&config);
         if self.config.storage == Storage::Memory {
-            return;
+            return KeptIds::default();
         }
         let committed = &self.committed;
         for number in [
@@ -43,12 +52,11 @@ impl Stream {
             out.put_u64(seq);
             out.put_u64(expiry);
         }
-        out.put_varint(self.committed_ids().count() as u64);
-        for seen in self.committed_ids() {
-            let (low, high) = seen.id.parts();
-            [low, high, seen.seq, seen.time].into_iter().for_each(|number| out.put_u64(number));
-        }
-        self.index.encode(out);
+        let ids = self.ids.as_ref().map(|ids| ids.keep(committed.ids_since, committed.last_seq));
+        let ids = ids.unwrap_or_default();
+        out.put_varint(ids.left() as u64);
+        self.index.encode(behind);
+        ids
     }
 
     /// What `encode_checkpoint` wrote. Nothing is in flight.
