@@ -159,24 +159,35 @@ fn messages_get_new_places() {
     (0..writer.seq + 2).for_each(|seq| assert_eq!(known(&index, seq), model.get(&seq).cloned()));
 }
 
-#[test]
-fn a_batch_on_one_subject_costs_less_than_two_bytes_per_message() {
-    let random = &mut Random(1);
-    let (mut index, mut model) = (Index::default(), Model::new());
-    let mut writer = Writer { seq: 0, time: 0, position: 0 };
-    for _ in 0..1000 {
-        writer.position += 4096;
-        let entry = EntryPlace { position: Position(writer.position), len: 4096 };
-        for change in 0..256 {
-            writer.seq += 1;
-            let shape = Shape::new(9, 0, 128, false);
-            let place = Place { entry, change, offset: change * shape.record_len(), len: shape.record_len() };
-            index.push(writer.seq, WallTime(writer.seq), b"orders.eu", shape, place);
+/// Bytes that the index takes for each message on one subject, published as entries of so many, microseconds apart.
+fn bytes_per_message(messages: u32) -> f64 {
+    let mut index = Index::default();
+    let (mut seq, mut position, mut time) = (0, 0, 1 << 60);
+    let shape = Shape::new(9, 0, 128, false);
+    for n in 0..4096u64 {
+        let len = 200 + messages * (shape.record_len() + 10);
+        let entry = EntryPlace { position: Position(position), len };
+        position += u64::from(len.next_multiple_of(4096));
+        time += 30_000 + n * 7_919 % 40_000;
+        let table_len = 64 + messages * 10;
+        for change in 0..messages {
+            seq += 1;
+            let offset = table_len + change * shape.record_len();
+            let place = Place { entry, change, offset, len: shape.record_len() };
+            index.push(seq, WallTime(time + u64::from(change)), b"orders.eu", shape, place);
         }
     }
-    let bytes: usize = index.blocks.values().map(|block| block.rows.len() + size_of::<Block>() * 2).sum();
-    assert!(bytes < 256_000 / 5, "{bytes}");
-    writer.entry(&mut index, &mut model, 1, random, 1);
+    // A node of the tree is at least half full.
+    let of_block = |block: &Block| block.rows.capacity() + (size_of::<Block>() + 8) * 2;
+    index.blocks.values().map(of_block).sum::<usize>() as f64 / seq as f64
+}
+
+#[test]
+fn a_message_on_one_subject_takes_a_byte_or_two_even_in_small_batches() {
+    for (messages, bytes_max) in [(8, 2.1), (64, 0.3), (1000, 0.02)] {
+        let bytes = bytes_per_message(messages);
+        assert!(bytes < bytes_max, "{messages}: {bytes}");
+    }
 }
 
 #[test]

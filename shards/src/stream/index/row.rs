@@ -1,7 +1,8 @@
 //! Rows: neighbouring messages of one entry, in a few bytes.
 //!
 //! A row covers messages whose sequences, timestamps (1 ns apart), changes and offsets follow one another in one entry,
-//! as the messages of one turn do. If they also share subject and shape, the row costs the same for one message and for
+//! as the messages of one turn do. If they also share subject and shape, which are not written again if the row before has
+//! the same, the row costs the same for one message and for
 //! thousands; otherwise each message adds a varint for whatever differs, and a row ends after `COLUMNS_MAX` of them.
 
 use super::block::Block;
@@ -184,6 +185,9 @@ impl<'a> Rows<'a> {
         let previous = self.previous;
         let mut reader = Reader::new(&self.bytes[self.at..]);
         let flags = reader.u8()?;
+        if flags & !FLAGS_KNOWN != 0 {
+            return Err(Malformed);
+        }
         let mut head = RowHead::default();
         if flags & SAME_ENTRY != 0 {
             head.entry = previous.entry;
@@ -192,19 +196,27 @@ impl<'a> Rows<'a> {
             head.entry.position = Position(previous.entry.position.0.wrapping_add_signed(step));
             head.entry.len = narrow(reader.varint()?)?;
         }
-        head.change = narrow(reader.varint()?)?;
-        head.offset = narrow(reader.varint()?)?;
+        if flags & SAME_START != 0 {
+            (head.change, head.offset) = (previous.change, previous.offset);
+        } else {
+            head.change = narrow(reader.varint()?)?;
+            head.offset = narrow(reader.varint()?)?;
+        }
         head.count = narrow(reader.varint()?)?;
         let next = previous.first.checked_add(u64::from(previous.count)).ok_or(Malformed)?;
         let gap = if flags & GAP != 0 { reader.varint()? } else { 0 };
         head.first = next.checked_add(gap).ok_or(Malformed)?;
         head.time = previous.time.wrapping_add_signed(unzigzag(reader.varint()?));
-        if flags & ONE_SUBJECT != 0 {
-            head.subject = Some(narrow(reader.varint()?)?);
-        }
-        if flags & ONE_SHAPE != 0 {
-            head.shape = Some(Shape::from_bits(narrow(reader.varint()?)?));
-        }
+        head.subject = match flags & (ONE_SUBJECT | SAME_SUBJECT) {
+            0 => None,
+            ONE_SUBJECT => Some(narrow(reader.varint()?)?),
+            _ => Some(previous.subject.ok_or(Malformed)?),
+        };
+        head.shape = match flags & (ONE_SHAPE | SAME_SHAPE) {
+            0 => None,
+            ONE_SHAPE => Some(Shape::from_bits(narrow(reader.varint()?)?)),
+            _ => Some(previous.shape.ok_or(Malformed)?),
+        };
         let mut end = self.bytes.len() - reader.remaining();
         if head.subject.is_none() || head.shape.is_none() {
             let len = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
@@ -392,23 +404,36 @@ impl OpenRow {
         let mut flags = 0;
         flags |= if head.entry == previous.entry { SAME_ENTRY } else { 0 };
         flags |= if head.first != next { GAP } else { 0 };
-        flags |= if head.subject.is_some() { ONE_SUBJECT } else { 0 };
-        flags |= if head.shape.is_some() { ONE_SHAPE } else { 0 };
+        flags |= match head.subject {
+            None => 0,
+            same if same == previous.subject => ONE_SUBJECT | SAME_SUBJECT,
+            Some(_) => ONE_SUBJECT,
+        };
+        flags |= match head.shape {
+            None => 0,
+            same if same == previous.shape => ONE_SHAPE | SAME_SHAPE,
+            Some(_) => ONE_SHAPE,
+        };
+        let same_start = (head.change, head.offset) == (previous.change, previous.offset);
+        flags |= if same_start { SAME_START } else { 0 };
         bytes.put_u8(flags);
         if flags & SAME_ENTRY == 0 {
             let step = head.entry.position.0.wrapping_sub(previous.entry.position.0);
             bytes.put_varint(zigzag(step as i64));
             bytes.put_varint(u64::from(head.entry.len));
         }
-        bytes.put_varint(u64::from(head.change));
-        bytes.put_varint(u64::from(head.offset));
+        if flags & SAME_START == 0 {
+            bytes.put_varint(u64::from(head.change));
+            bytes.put_varint(u64::from(head.offset));
+        }
         bytes.put_varint(u64::from(head.count));
         if flags & GAP != 0 {
             bytes.put_varint(head.first - next);
         }
         bytes.put_varint(zigzag(head.time.wrapping_sub(previous.time) as i64));
-        head.subject.inspect(|&subject| bytes.put_varint(u64::from(subject)));
-        head.shape.inspect(|shape| bytes.put_varint(u64::from(shape.bits())));
+        let (subject, shape) = (head.subject, head.shape);
+        subject.filter(|_| flags & SAME_SUBJECT == 0).inspect(|&n| bytes.put_varint(u64::from(n)));
+        shape.filter(|_| flags & SAME_SHAPE == 0).inspect(|shape| bytes.put_varint(u64::from(shape.bits())));
         if head.subject.is_none() || head.shape.is_none() {
             let len: usize = self
                 .columns
@@ -499,3 +524,8 @@ const SAME_ENTRY: u8 = 1;
 const GAP: u8 = 2;
 const ONE_SUBJECT: u8 = 4;
 const ONE_SHAPE: u8 = 8;
+/// As in the row before, and so not written.
+const SAME_START: u8 = 16;
+const SAME_SUBJECT: u8 = 32;
+const SAME_SHAPE: u8 = 64;
+const FLAGS_KNOWN: u8 = 127;
