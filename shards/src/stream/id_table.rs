@@ -39,6 +39,8 @@ pub struct IdTable {
     directory: Vec<u32>,
     segments: Vec<Segment>,
     depth: u32,
+    /// Lines from which a segment was last moved, empty, for the next one.
+    spare: Box<[Line]>,
     /// Ids whose marks are too common for their segment, as a client can choose ids.
     crowded: BTreeMap<MsgId, u32>,
 }
@@ -134,9 +136,9 @@ impl IdTable {
         if !is_full && used - alive < len * LINE_LEN / 8 {
             return false;
         }
-        let lines = empty(if is_full { len * 2 } else { len });
+        let lines = self.fresh(if is_full { len * 2 } else { len });
         let old = std::mem::replace(&mut self.segments[number].lines, lines);
-        self.move_rows(&old, id_of);
+        self.move_rows(old, id_of);
         true
     }
 
@@ -151,15 +153,20 @@ impl IdTable {
         let span = 1 << (self.depth - depth);
         let mine = (u64::from(mark) >> (32 - self.depth)) as usize & !(2 * span - 1);
         self.directory[mine + span..mine + 2 * span].fill(other);
-        let lines = std::mem::replace(&mut self.segments[number].lines, empty(LINES_MAX));
+        let lines = self.fresh(LINES_MAX);
+        let lines = std::mem::replace(&mut self.segments[number].lines, lines);
         self.segments[number].depth = depth;
         self.segments.push(Segment { lines: empty(LINES_MAX), depth });
-        self.move_rows(&lines, id_of);
+        self.move_rows(lines, id_of);
         true
     }
 
+    fn fresh(&mut self, lines: usize) -> Box<[Line]> {
+        if self.spare.len() == lines { std::mem::take(&mut self.spare) } else { empty(lines) }
+    }
+
     /// Puts rows into segments that have just been made for them.
-    fn move_rows(&mut self, from: &[Line], id_of: &impl Fn(u32) -> Option<MsgId>) {
+    fn move_rows(&mut self, mut from: Box<[Line]>, id_of: &impl Fn(u32) -> Option<MsgId>) {
         for &slot in from.iter().flat_map(|line| line.used()) {
             // Whether there is an id, not which: reading all of them would cost a cache miss each.
             if id_of(row_in(slot)).is_none() {
@@ -172,6 +179,10 @@ impl IdTable {
                 Some((line, at)) => lines[line].put(at, mark_in(slot), row_in(slot)),
                 None => _ = id_of(row_in(slot)).map(|id| self.crowded.insert(id, row_in(slot))),
             }
+        }
+        if from.len() == LINES_MAX {
+            from.fill(Line::EMPTY);
+            self.spare = from;
         }
     }
 }

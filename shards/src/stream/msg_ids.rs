@@ -109,10 +109,10 @@ impl MsgIds {
     pub fn insert(&mut self, seen: Seen, window: u64) {
         let newest = self.chunks.back();
         if newest.is_none_or(|newest| newest.is_closed(seen.time, window)) {
-            // A stream with many ids fills its chunks.
-            let is_busy = newest.is_some_and(|newest| newest.ids.len() == CHUNK_MAX as usize);
-            let ids = Vec::with_capacity(if is_busy { CHUNK_MAX as usize } else { 4 });
-            self.chunks.push_back(Rc::new(Chunk { ids, runs: Vec::new() }));
+            // The next chunk will be like the one before.
+            let (ids, runs) = newest.map_or((4, 1), |newest| (newest.ids.len(), newest.runs.len()));
+            let (ids, runs) = (Vec::with_capacity(ids), Vec::with_capacity(runs));
+            self.chunks.push_back(Rc::new(Chunk { ids, runs }));
         }
         let first_of_newest = self.row_of_chunk(self.chunks.len() - 1);
         let Some(newest) = self.chunks.back_mut() else { return };
