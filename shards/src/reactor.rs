@@ -63,18 +63,21 @@ pub fn run<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>) -> 
         now = clock.now();
         engine.handle_turn_end(now);
         let is_due = next.at_once || next.deadline.is_some_and(|deadline| deadline <= now.monotonic);
-        if is_due || has_input(engine, around) {
+        let may_be_ready = if is_due || has_input(engine, around) {
             around.disks.hand_over()?;
+            true
         } else {
-            wait(engine, around, next.deadline.map(|deadline| deadline - now.monotonic))?;
+            wait(engine, around, next.deadline.map(|deadline| deadline - now.monotonic))?
+        };
+        if may_be_ready {
+            if around.disks.in_flight() > 0 {
+                // A sync runs in a kernel thread on this core. A loop that always has something to do would let it wait for
+                // the end of its slice, milliseconds, and everybody's acks with it.
+                std::thread::yield_now();
+            }
+            around.poller.query(&mut ready)?;
+            ready.retain(|one| one.token != BELL);
         }
-        if around.disks.in_flight() > 0 {
-            // A sync runs in a kernel thread on this core. A loop that always has something to do would let it wait for the
-            // end of its slice, milliseconds, and everybody's acks with it.
-            std::thread::yield_now();
-        }
-        around.poller.query(&mut ready)?;
-        ready.retain(|one| one.token != BELL);
         now = clock.now();
     }
 }
@@ -86,15 +89,15 @@ fn has_input<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>) -
     around.disks.has_completion() || !around.mailbox.is_empty() || engine.has_letters()
 }
 
-/// Ends when there is something to do, or after `at_most`, or early.
+/// Ends when there is something to do, or after `at_most`, or early. True: a socket or the bell may be what it is.
 fn wait<E: Engine>(
     engine: &mut E,
     around: &mut Surroundings<E::Message>,
     at_most: Option<Duration>,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     around.mailbox.bell().fall_asleep();
     let result = if has_input(engine, around) {
-        around.disks.hand_over()
+        around.disks.hand_over().map(|()| true)
     } else {
         around.disks.wait(&around.poller, at_most)
     };

@@ -146,6 +146,12 @@ impl Uring {
         !self.ended.is_empty()
     }
 
+    /// Whether what `wait` watches is still not readable, as far as the kernel has told.
+    pub fn is_watching(&mut self) -> bool {
+        self.collect();
+        self.is_watching
+    }
+
     /// Operations that were started and whose end was not seen yet.
     pub fn under_way(&self) -> usize {
         self.under_way.len() - self.free.len()

@@ -106,9 +106,10 @@ impl Disks {
     }
 
     /// As `hand_over`, and then waits for the end of an operation, for `watched` to be readable, or for the end of the time.
-    /// May end early. Errors: the ring is broken.
-    pub fn wait(&mut self, watched: impl AsFd, at_most: Option<Duration>) -> io::Result<()> {
-        self.ring.wait(watched.as_fd(), at_most)
+    /// May end early. True: `watched` may be readable. Errors: the ring is broken.
+    pub fn wait(&mut self, watched: impl AsFd, at_most: Option<Duration>) -> io::Result<bool> {
+        self.ring.wait(watched.as_fd(), at_most)?;
+        Ok(!self.ring.is_watching())
     }
 
     /// The next operation that has ended.
