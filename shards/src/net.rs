@@ -6,8 +6,10 @@
 //! descriptor only. An idle connection costs neither a task nor a request in the ring, and a turn learns of all ready
 //! sockets with one system call.
 
+use bytes::BytesMut;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use std::io::{self, IoSlice, Read, Write};
+use rustix::net::RecvFlags;
+use std::io::{self, IoSlice, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -84,10 +86,22 @@ impl Socket {
         Ok(Socket(stream))
     }
 
-    /// Reads what is there, at most `buffer`; `Some(0)`: the peer has ended; `None`: nothing is there.
-    /// Errors: the connection is broken.
-    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        unless_blocked(|| (&self.0).read(buffer))
+    /// Appends what is there to `buffer`, at most `len` bytes and what it has room for; `Some(0)`: the peer has ended; `None`:
+    /// nothing is there. Errors: the connection is broken.
+    #[expect(unsafe_code, reason = "zeroing the room before each read took 5 % of all time")]
+    pub fn try_read(&self, buffer: &mut BytesMut, len: usize) -> io::Result<Option<usize>> {
+        let room = buffer.spare_capacity_mut();
+        let len = len.min(room.len());
+        let read = unless_blocked(|| {
+            let ((filled, _), _) = rustix::net::recv(&self.0, &mut room[..len], RecvFlags::empty())?;
+            Ok(filled.len())
+        })?;
+        if let Some(filled) = read {
+            let len = buffer.len() + filled;
+            // SAFETY: `recv` has just initialised so many bytes from the start of the room behind `buffer`.
+            unsafe { buffer.set_len(len) };
+        }
+        Ok(read)
     }
 
     /// Writes what fits; `None`: nothing does. Errors: the connection is broken.

@@ -5,6 +5,7 @@ use crate::ids::CoreId;
 use crate::lanes::Lane;
 use crate::mailbox::{Mailbox, mesh};
 use crate::net::Socket;
+use bytes::BytesMut;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -52,10 +53,11 @@ impl Engine for Echo {
             }
         }
         for one in ready.iter().filter(|one| one.readable || one.ended) {
-            let mut buffer = [0; 4096];
+            let mut buffer = BytesMut::with_capacity(4096);
             let socket = &self.sockets[one.token as usize];
-            while let Some(n @ 1..) = socket.try_read(&mut buffer).unwrap() {
-                assert_eq!(socket.try_write(&buffer[..n]).unwrap(), Some(n));
+            while let Some(n @ 1..) = socket.try_read(&mut buffer, 4096).unwrap() {
+                assert_eq!(socket.try_write(&buffer).unwrap(), Some(n));
+                buffer.clear();
             }
         }
         if let Some(late) = &self.late {

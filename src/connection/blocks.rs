@@ -6,8 +6,7 @@ use std::collections::VecDeque;
 /// Blocks of one core. Lives on: its core.
 #[derive(Default)]
 pub(super) struct Blocks {
-    /// What the next read fills. Its bytes mean nothing; they were zeroed once, for the read that did not fill them, and are not
-    /// again for the next. `None` before the first read.
+    /// Empty; its room is what the next read fills. `None` before the first read.
     current: Option<BytesMut>,
     /// Empty and without room, oldest first; each gets its room back when nobody holds a piece of it any more.
     spent: VecDeque<BytesMut>,
@@ -20,34 +19,21 @@ const BLOCK_LEN: usize = 256 << 10;
 const SPENT_MAX: usize = 64;
 
 impl Blocks {
-    /// A buffer of at least `len` bytes, whatever they are; split off what was filled and leave the rest.
-    pub(super) fn with_len(&mut self, len: usize) -> &mut BytesMut {
-        if let Some(current) = self.current.take_if(|current| !has_room(current, len)) {
+    /// An empty buffer with room for `len` bytes; split off what was filled and leave it empty.
+    pub(super) fn with_room(&mut self, len: usize) -> &mut BytesMut {
+        if let Some(current) = self.current.take_if(|current| !current.try_reclaim(len)) {
             self.spent.push_back(current);
             if self.spent.len() > SPENT_MAX {
                 self.spent.pop_front();
             }
         }
         let spent = &mut self.spent;
-        let current = self.current.get_or_insert_with(|| {
+        self.current.get_or_insert_with(|| {
             let len = len.max(BLOCK_LEN);
             let oldest = spent.pop_front_if(|oldest| oldest.try_reclaim(len));
             oldest.unwrap_or_else(|| BytesMut::with_capacity(len))
-        });
-        if current.len() < len {
-            current.resize(len, 0);
-        }
-        current
+        })
     }
-}
-
-/// Whether a block can be made that long where it is; it is emptied if not, or if it had to get its room back for that.
-fn has_room(block: &mut BytesMut, len: usize) -> bool {
-    if block.capacity() >= len {
-        return true;
-    }
-    block.clear();
-    block.try_reclaim(len)
 }
 
 #[cfg(test)]
@@ -55,18 +41,9 @@ mod tests {
     use super::*;
 
     fn piece(blocks: &mut Blocks, len: usize) -> BytesMut {
-        let mut piece = blocks.with_len(len).split_to(len);
-        piece.fill(1);
-        piece
-    }
-
-    #[test]
-    fn what_a_read_left_is_not_zeroed_again() {
-        let mut blocks = Blocks::default();
-        blocks.with_len(100).fill(7);
-        drop(blocks.with_len(100).split_to(10));
-        assert_eq!(&blocks.with_len(100)[..], [&[7; 90][..], &[0; 10]].concat());
-        assert_eq!(blocks.with_len(5).len(), 100);
+        let block = blocks.with_room(len);
+        block.resize(len, 1);
+        block.split_to(len)
     }
 
     #[test]

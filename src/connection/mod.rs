@@ -95,13 +95,13 @@ enum Outcome {
 }
 
 /// Bytes read from one connection in one turn. Beyond it the others come first.
-const CONNECTION_BUDGET: usize = 256 << 10;
+const CONNECTION_BUDGET: usize = 64 << 10;
 
 /// Bytes read from all connections in one turn. Beyond it the rest of them waits for the next turn, in line.
 const TURN_BUDGET: usize = 4 << 20;
 
 /// Least and most bytes asked for with one read. A connection starts with the least and is asked for more as it brings more.
-const READ_LEN: std::ops::RangeInclusive<usize> = 4 << 10..=128 << 10;
+const READ_LEN: std::ops::RangeInclusive<usize> = 4 << 10..=64 << 10;
 
 /// An operation of which at least this much is awaited is gathered where it lies, not moved from block to block.
 const LARGE: usize = 64 << 10;
@@ -333,26 +333,24 @@ impl Connection {
         if self.at_least >= LARGE {
             // The room for the whole operation was reserved when its length became known.
             len = len.min(self.kept.capacity() - before).max(*READ_LEN.start());
-            self.kept.resize(before + len, 0);
-            let read = self.socket.try_read(&mut self.kept[before..]);
-            self.kept.truncate(before + read.as_ref().map_or(0, |n| n.unwrap_or(0)));
-            return match read? {
+            self.kept.reserve(len);
+            return match self.socket.try_read(&mut self.kept, len)? {
                 Some(n) => Ok(Some((len, some(n)?, std::mem::take(&mut self.kept)))),
                 None => Ok(None),
             };
         }
-        let block = blocks.with_len(before + len);
-        let read = self.socket.try_read(&mut block[before..before + len]);
+        let block = blocks.with_room(before + len);
+        block.extend_from_slice(&self.kept);
+        let read = self.socket.try_read(block, len);
         let Ok(Some(n @ 1..)) = read else {
+            block.clear();
             return match read? {
                 Some(n) => some(n).map(|_| None),
                 None => Ok(None),
             };
         };
-        block[..before].copy_from_slice(&self.kept);
         self.kept = BytesMut::new();
-        let bytes = block.split_to(before + n);
-        Ok(Some((len, n, bytes)))
+        Ok(Some((len, n, block.split())))
     }
 
     /// Asks for more next time if the socket had as much as was asked for, and for less if it had little. A socket with
@@ -428,9 +426,10 @@ impl Connection {
         if self.ended || self.socket.end().is_err() {
             return;
         }
-        let block = blocks.with_len(DRAIN_MAX);
+        let block = blocks.with_room(DRAIN_MAX);
         // Nothing can be done about a failure; the connection is closed either way.
-        let _ = self.socket.try_read(&mut block[..DRAIN_MAX]);
+        let _ = self.socket.try_read(block, DRAIN_MAX);
+        block.clear();
     }
 }
 
