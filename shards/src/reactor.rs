@@ -70,9 +70,9 @@ pub fn run<E: Engine>(engine: &mut E, around: &mut Surroundings<E::Message>) -> 
             wait(engine, around, next.deadline.map(|deadline| deadline - now.monotonic))?
         };
         if may_be_ready {
-            if around.disks.in_flight() > 0 {
-                // A sync runs in a kernel thread on this core. A loop that always has something to do would let it wait for
-                // the end of its slice, milliseconds, and everybody's acks with it.
+            if around.disks.is_syncing() {
+                // A loop that always has something to do would let the kernel's thread wait for the end of its slice,
+                // milliseconds, and everybody's acks with it.
                 std::thread::yield_now();
             }
             around.poller.query(&mut ready)?;

@@ -31,6 +31,8 @@ pub struct Disks {
     jobs: Vec<Option<Job>>,
     free: Vec<usize>,
     done: VecDeque<(ShardId, DiskDone)>,
+    /// Syncs that have not ended.
+    syncs: usize,
 }
 
 /// A shard's directory, and how fast its segments are prepared.
@@ -74,6 +76,7 @@ impl Disks {
             jobs: Vec::new(),
             free: Vec::new(),
             done: VecDeque::new(),
+            syncs: 0,
         })
     }
 
@@ -124,6 +127,11 @@ impl Disks {
         !self.done.is_empty()
     }
 
+    /// Whether the kernel works on a sync, which it does in a thread on this core.
+    pub fn is_syncing(&self) -> bool {
+        self.syncs > 0
+    }
+
     /// Operations that have not ended yet.
     pub fn in_flight(&self) -> usize {
         self.jobs.len() - self.free.len()
@@ -166,6 +174,7 @@ impl Disks {
         if work.is_append() {
             served.pace.append_started();
         }
+        self.syncs += usize::from(matches!(work, Work::Sync { .. }));
         let tag = self.free.pop().unwrap_or_else(|| {
             self.jobs.push(None);
             self.jobs.len() - 1
@@ -207,7 +216,10 @@ impl Disks {
             if let Progress::Done(result) = progress {
                 match job.work {
                     Work::Write(len) => served.pace.append_ended(len),
-                    Work::Sync { .. } => served.pace.append_ended(0),
+                    Work::Sync { .. } => {
+                        self.syncs -= 1;
+                        served.pace.append_ended(0);
+                    }
                     Work::Read | Work::Prepare(_) => {}
                 }
                 self.done.push_back((job.shard, DiskDone { token: job.token, result }));
