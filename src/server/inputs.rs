@@ -7,7 +7,7 @@ use crate::limits::{
 use crate::routing::service::Home;
 use bytes::{Buf, Bytes, BytesMut};
 use shards::core_server::ShardInput;
-use shards::ids::{AccountId, CoreId, GroupId, Origin, ShardId};
+use shards::ids::{AccountId, CoreId, Origin, ShardId};
 use shards::shard::answer::PubAcks;
 use shards::shard::request::{Batch, Item, ItemKind, ReplyTo, Request, Span};
 use shards::time::Instant;
@@ -64,13 +64,13 @@ struct OpenChunk {
     input: u64,
 }
 
-/// Messages of one client for one shard, added one after another. What they have in common is settled once.
+/// Messages of one client for one shard, of whichever streams, added one after another. What they have in common is settled once.
 #[derive(Debug)]
 pub struct ItemRun<'a> {
     /// The shard's.
     pub core: CoreId,
     kind: ItemKind,
-    group: GroupId,
+    home: Home,
     origin: Origin,
     /// Index of the chunk in the batch.
     number: u32,
@@ -149,7 +149,7 @@ impl ShardInputs {
         let lent = &mut self.lent[usize::from(core.0)];
         let batch = last_batch(queue);
         let number = batch.chunks.len() as u32 - 1;
-        ItemRun { core, kind, group: home.group, origin, number, chunk, batch, lent, items: 0, bytes: 0 }
+        ItemRun { core, kind, home, origin, number, chunk, batch, lent, items: 0, bytes: 0 }
     }
 
     /// Adds a message of the broker itself, whose bytes are copied. Nobody waits for its pub ack.
@@ -328,13 +328,23 @@ impl Lent {
 }
 
 impl ItemRun<'_> {
+    /// What follows goes there. False: that is another shard, for which another run has to be begun.
+    #[inline]
+    pub fn turn_to(&mut self, kind: ItemKind, home: Home) -> bool {
+        let is_here = home.shard == self.home.shard;
+        if is_here {
+            (self.kind, self.home) = (kind, home);
+        }
+        is_here
+    }
+
     /// Adds a message. False: there is no room for more.
     #[inline(always)]
     pub fn push(&mut self, publish: &Publish<'_>) -> bool {
         let at = |part| span(self.chunk, part);
         self.batch.items.push(Item {
             kind: self.kind,
-            group: self.group,
+            group: self.home.group,
             origin: self.origin,
             chunk: self.number,
             subject: at(publish.subject),

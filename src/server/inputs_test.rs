@@ -1,4 +1,5 @@
 use super::*;
+use shards::ids::GroupId;
 
 const G: AccountId = AccountId::GLOBAL;
 const OWN: CoreId = CoreId(0);
@@ -119,4 +120,33 @@ fn a_chunk_that_no_batch_refers_to_is_not_kept() {
     inputs.end_chunk(&mut buffer, 6);
     assert_eq!(buffer, b"PU"[..]);
     assert!(!inputs.has_own());
+}
+
+#[test]
+fn a_run_goes_on_with_another_stream_of_its_shard_alone() {
+    let mut inputs = inputs();
+    let chunk = b"ab";
+    let publish = |from: usize| Publish {
+        account: G,
+        subject: &chunk[from..=from],
+        reply: b"",
+        headers: b"",
+        payload: b"",
+        echo: true,
+        no_responders: false,
+    };
+    let there = Home { group: GroupId(4), ..home(0) };
+    let mut run = inputs.item_run(ItemKind::Publish, home(0), Origin::default(), G, chunk);
+    assert!(run.push(&publish(0)));
+    assert!(run.turn_to(ItemKind::Ack, there) && run.push(&publish(1)));
+    assert!(!run.turn_to(ItemKind::Publish, home(2)) && run.push(&publish(0)));
+    drop(run);
+    inputs.end_chunk(&mut BytesMut::from(&chunk[..]), 2);
+    let batch = batch(inputs.poll_own());
+    let seen: Vec<_> = batch.items.iter().map(|item| (item.kind, item.group)).collect();
+    assert_eq!(
+        seen,
+        [(ItemKind::Publish, GroupId(9)), (ItemKind::Ack, GroupId(4)), (ItemKind::Ack, GroupId(4))]
+    );
+    assert_eq!((batch.credit_items, batch.credit_bytes), (3, 3));
 }

@@ -60,9 +60,10 @@ impl Server {
             let mut items = inputs.item_run(kind, home, origin, account, chunk);
             while let Some((publish, len)) = publisher.parse_hot(&chunk[from..]) {
                 if publish.subject != subject {
-                    subject = publish.subject;
-                    if interest.shard(account, subject) != Some((kind, home)) {
-                        break;
+                    // Streams of one shard that are written to in turn are one run.
+                    match interest.shard(account, publish.subject) {
+                        Some((kind, home)) if items.turn_to(kind, home) => subject = publish.subject,
+                        _ => break,
                     }
                 }
                 from += len;
