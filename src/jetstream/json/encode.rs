@@ -129,6 +129,9 @@ pub fn write_array<T>(out: &mut Vec<u8>, values: &[T], mut write: impl FnMut(&mu
 /// UTF-8 becomes `\ufffd`.
 pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
+    // Names are plain, and the one of a stream is in each of its pub acks.
+    let (plain, text) = text.split_at(text.iter().take_while(|byte| is_plain(**byte)).count());
+    out.extend_from_slice(plain);
     for chunk in text.utf8_chunks() {
         for character in chunk.valid().chars() {
             write_char(out, character);
@@ -138,6 +141,11 @@ pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
         }
     }
     out.push(b'"');
+}
+
+/// Whether a byte stands for itself in a string, whatever follows it.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
 }
 
 fn write_char(out: &mut Vec<u8>, character: char) {
@@ -203,6 +211,10 @@ mod tests {
         assert_eq!(string(b"\n\r\t\x08\x0c\x00\x1f\x7f"), "\"\\n\\r\\t\\b\\f\\u0000\\u001f\x7f\"");
         assert_eq!(string("ä\u{2028}😀".as_bytes()), "\"ä\\u2028😀\"");
         assert_eq!(string(b"a\xffb"), r#""a\ufffdb""#);
+        for byte in 0..=0xff {
+            let (alone, behind) = (string(&[byte]), string(&[b'\t', byte]));
+            assert_eq!(format!("\"\\t{}", &alone[1..]), behind, "plain or not, a byte is written the same");
+        }
     }
 
     #[test]
