@@ -146,14 +146,9 @@ pub const CONSUMER_LIST_PAGE: usize = 256;
 /// Entries behind the one that is wanted that are read with it, if they lie near.
 pub const READ_AHEAD_ENTRIES: usize = 64;
 
-/// Lists for pub acks, and for what groups have pending, that a shard keeps for reuse. Beyond it: freed.
-pub const SPARE_LISTS_MAX: usize = 64;
-
-/// Such lists if they are short.
-pub const SPARE_SHORT_LISTS_MAX: usize = 2048;
-
-/// Memory of a short list. Bytes.
-pub const SPARE_LIST_LEN_SHORT: usize = 1 << 10;
+/// Memory of the lists of one kind that a shard keeps for reuse: for pub acks, and for what groups have pending. Bytes. Beyond it:
+/// freed. A thousand streams written to in turn have some thousands of lists with one or two kibibytes each.
+pub const SPARE_LISTS_LEN_MAX: usize = 8 << 20;
 
 const _: () = assert!(MAX_PAYLOAD_MAX as u64 <= SEGMENT_LEN / 4);
 const _: () = assert!(WRITE_LEN_MAX > ENTRY_LEN_MAX + CHECKPOINT_PIECE_LEN + BLOCK_LEN);

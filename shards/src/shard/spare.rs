@@ -3,11 +3,15 @@
 use super::answer::{PubAck, PubAcks};
 use super::group::Pending;
 use crate::ids::CoreId;
-use crate::limits::{SPARE_LIST_LEN_SHORT, SPARE_LISTS_MAX, SPARE_SHORT_LISTS_MAX};
+use crate::limits::SPARE_LISTS_LEN_MAX;
 
 /// Empty lists with memory. Lives on: its shard's core.
 #[derive(Debug)]
-pub(super) struct Spare<T>(Vec<T>);
+pub(super) struct Spare<T> {
+    lists: Vec<T>,
+    /// Memory that they have. Bytes.
+    len: usize,
+}
 
 /// A list that keeps its memory.
 pub(super) trait List: Default {
@@ -19,26 +23,25 @@ impl<T: List> Spare<T> {
     /// A list with memory, if there is one.
     #[inline]
     pub fn take(&mut self) -> T {
-        self.0.pop().unwrap_or_default()
+        let list = self.lists.pop().unwrap_or_default();
+        self.len -= list.memory_len();
+        list
     }
 
-    /// Takes an empty list back. Beyond the bound it is freed. Short ones may be many: one for each stream that is written to
-    /// between two syncs.
+    /// Takes an empty list back. Beyond the bound it is freed. There may be many short ones: one for each stream that is written to
+    /// between two syncs; or a few long ones.
     pub fn keep(&mut self, list: T) {
-        let max = match list.memory_len() {
-            0 => return,
-            1..=SPARE_LIST_LEN_SHORT => SPARE_SHORT_LISTS_MAX,
-            _ => SPARE_LISTS_MAX,
-        };
-        if self.0.len() < max {
-            self.0.push(list);
+        let len = list.memory_len();
+        if len > 0 && self.len + len <= SPARE_LISTS_LEN_MAX {
+            self.len += len;
+            self.lists.push(list);
         }
     }
 }
 
 impl<T> Default for Spare<T> {
     fn default() -> Self {
-        Spare(Vec::new())
+        Spare { lists: Vec::new(), len: 0 }
     }
 }
 
@@ -67,15 +70,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_short_lists_are_kept_and_few_long_ones() {
+    fn many_short_lists_are_kept_or_few_long_ones() {
         let list = |len: usize| (Vec::new(), Vec::with_capacity(len));
         let mut spare: Spare<(Vec<Pending>, Vec<u8>)> = Spare::default();
-        (0..2 * SPARE_LISTS_MAX).for_each(|_| spare.keep(list(SPARE_LIST_LEN_SHORT + 1)));
-        assert_eq!(spare.0.len(), SPARE_LISTS_MAX);
-        (0..2 * SPARE_SHORT_LISTS_MAX).for_each(|_| spare.keep(list(1)));
-        assert_eq!(spare.0.len(), SPARE_SHORT_LISTS_MAX);
+        (0..8).for_each(|_| spare.keep(list(SPARE_LISTS_LEN_MAX / 4)));
+        assert_eq!(spare.lists.len(), 4);
+        (0..3).for_each(|_| assert_eq!(spare.take().memory_len(), SPARE_LISTS_LEN_MAX / 4));
+        (0..10_000).for_each(|_| spare.keep(list(SPARE_LISTS_LEN_MAX / 8192)));
+        assert_eq!(spare.lists.len(), 1 + 8192 * 3 / 4);
         spare.keep(list(0));
-        assert_eq!(spare.take().memory_len(), 1);
-        assert_eq!(spare.0.len(), SPARE_SHORT_LISTS_MAX - 1);
+        assert_eq!(spare.take().memory_len(), SPARE_LISTS_LEN_MAX / 8192);
+        while spare.take().memory_len() > 0 {}
+        assert_eq!((spare.lists.len(), spare.len), (0, 0));
     }
 }
