@@ -81,7 +81,9 @@ impl Engine {
                     *used = (*used + file_bytes(&stream.stream)).saturating_sub(before);
                 }
             }
-            if !std::mem::replace(&mut group.is_touched, true) {
+            // Of a stream without consumers one look now, while it is at hand, spares nearly always another at the end of the turn.
+            let may_have_moved = stream.consumer_count() > 0 || stream.poll_timeout() != group.deadline;
+            if may_have_moved && !std::mem::replace(&mut group.is_touched, true) {
                 self.touched.push(id);
             }
             if stream.consumer_count() > 0 {
