@@ -193,10 +193,8 @@ impl Interest {
             }
         }
         let here = &self.accounts[account.0 as usize];
-        if let Some(index) = here.routes.find(subject) {
-            return index;
-        }
-        // A stream may have millions of subjects, each of which is asked for once in a while: most share a route.
+        // A stream may have millions of subjects, each of which is asked for once in a while: most share a route. It is looked for
+        // first, as the place of a subject alone would mostly be another miss of the processor's cache for nothing.
         if let Some(prefix) = common_prefix(subject) {
             match here.routes.find_prefix(prefix) {
                 Some((KeyKind::Prefix, index)) => return index,
@@ -211,6 +209,9 @@ impl Interest {
                     }
                 }
             }
+        }
+        if let Some(index) = self.accounts[account.0 as usize].routes.find(subject) {
+            return index;
         }
         self.fill_subject(account, subject)
     }

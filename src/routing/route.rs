@@ -179,8 +179,9 @@ impl Route {
     }
 }
 
-/// Routes by subject: one place per hash, so that a lookup is one comparison and a miss reuses the memory of what it
-/// replaces. Bounded by `ROUTES_MAX` places per account. Lives on: its core.
+/// Routes by subject: two places per hash, so that a lookup is one or two comparisons and a miss reuses the memory of what it
+/// replaces. With one, a few of the streams that are written to in turn would drive out each other's routes for ever.
+/// Bounded by `ROUTES_MAX` places per account. Lives on: its core.
 #[derive(Debug)]
 pub struct RouteCache {
     places: Vec<Place>,
@@ -196,12 +197,19 @@ pub struct RouteCache {
 struct Place {
     /// 0: never valid.
     revision: u64,
+    /// Of the key: nearly always tells another key without a look at it.
+    hash: u64,
     key: Vec<u8>,
     kind: KeyKind,
     route: Route,
 }
 
 impl Place {
+    #[inline]
+    fn is_of(&self, hash: u64, key: &[u8]) -> bool {
+        self.hash == hash && self.key == key
+    }
+
     #[inline]
     fn subjects(&self) -> Subjects<'_> {
         Subjects { key: &self.key, kind: self.kind }
@@ -269,7 +277,7 @@ impl RouteCache {
     pub fn find(&self, subject: &[u8]) -> Option<RouteIndex> {
         let index = self.place_of(subject)?;
         let place = &self.places[index];
-        let hit = place.revision == self.revision && place.kind == KeyKind::Subject && place.key == subject;
+        let hit = place.revision == self.revision && place.kind == KeyKind::Subject;
         hit.then_some(RouteIndex(index))
     }
 
@@ -278,7 +286,7 @@ impl RouteCache {
     pub fn find_prefix(&self, prefix: &[u8]) -> Option<(KeyKind, RouteIndex)> {
         let index = self.place_of(prefix)?;
         let place = &self.places[index];
-        let hit = place.revision == self.revision && place.kind != KeyKind::Subject && place.key == prefix;
+        let hit = place.revision == self.revision && place.kind != KeyKind::Subject;
         hit.then_some((place.kind, RouteIndex(index)))
     }
 
@@ -295,13 +303,14 @@ impl RouteCache {
     /// Makes room for a route, which the caller fills in.
     pub fn replace(&mut self, key: &[u8], kind: KeyKind) -> (RouteIndex, &mut Route) {
         self.grow_if_crowded();
-        let index = hash_bytes(key) as usize & (self.places.len() - 1);
-        let revision = self.revision;
+        let (hash, revision) = (hash_bytes(key), self.revision);
+        let index = self.room_for(hash, key);
         let place = &mut self.places[index];
-        if place.revision == revision && place.key != key {
+        if place.revision == revision && !place.is_of(hash, key) {
             self.replaced += 1;
         }
         place.revision = revision;
+        place.hash = hash;
         place.kind = kind;
         place.key.clear();
         place.key.extend_from_slice(key);
@@ -323,17 +332,27 @@ impl RouteCache {
     }
 
     fn drop_key(&mut self, key: &[u8]) {
-        if let Some(index) = self.place_of(key)
-            && self.places[index].key == key
-        {
+        if let Some(index) = self.place_of(key) {
             self.places[index].revision = 0;
         }
     }
 
+    /// The place that has this key, whether its route is current or not.
     #[inline]
     fn place_of(&self, key: &[u8]) -> Option<usize> {
         let mask = self.places.len().checked_sub(1)?;
-        Some(hash_bytes(key) as usize & mask)
+        let hash = hash_bytes(key);
+        let first = hash as usize & mask;
+        [first, first ^ 1].into_iter().find(|&index| self.places[index].is_of(hash, key))
+    }
+
+    /// The place for this key: its own; else one without a current route; else the one that was not found last.
+    fn room_for(&self, hash: u64, key: &[u8]) -> usize {
+        let first = hash as usize & (self.places.len() - 1);
+        let both = [first, first ^ 1];
+        let own = both.into_iter().find(|&index| self.places[index].is_of(hash, key));
+        let free = || both.into_iter().find(|&index| self.places[index].revision != self.revision);
+        own.or_else(free).unwrap_or(if self.recent == first { first ^ 1 } else { first })
     }
 
     fn grow_if_crowded(&mut self) {
@@ -345,7 +364,7 @@ impl RouteCache {
             self.places.resize_with(len * 2, Place::default);
             self.replaced = 0;
             for place in places.into_iter().filter(|place| place.revision == self.revision) {
-                let index = hash_bytes(&place.key) as usize & (len * 2 - 1);
+                let index = self.room_for(place.hash, &place.key);
                 self.places[index] = place;
             }
         }
@@ -417,6 +436,38 @@ mod tests {
         assert!(cache.again(b"foo").is_some() && cache.again(b"foo.1").is_none());
         cache.invalidate(b"foo");
         assert!(cache.again(b"foo").is_none());
+    }
+
+    #[test]
+    fn a_thousand_streams_written_to_in_turn_keep_their_routes() {
+        let mut cache = RouteCache::default();
+        let mut round = || {
+            let mut missing = 0;
+            for n in 0..1000 {
+                let key = format!("orders.{n:06}.");
+                if cache.find_prefix(key.as_bytes()).is_none() {
+                    cache.replace(key.as_bytes(), KeyKind::Prefix);
+                    missing += 1;
+                }
+            }
+            missing
+        };
+        let warm_up: usize = (0..2000).map(|_| round()).sum();
+        assert!(warm_up > 1000 && round() <= 6);
+    }
+
+    #[test]
+    fn a_change_is_found_in_either_place() {
+        let mut cache = RouteCache::default();
+        for n in 0..ROUTES_MIN {
+            cache.replace(format!("s.{n}").as_bytes(), KeyKind::Subject);
+        }
+        for n in 0..ROUTES_MIN {
+            let subject = format!("s.{n}");
+            cache.invalidate(subject.as_bytes());
+            assert!(cache.find(subject.as_bytes()).is_none());
+        }
+        assert!(cache.places.iter().all(|place| place.revision == 0));
     }
 
     #[test]
