@@ -13,6 +13,7 @@ use crate::limits::TURN_LEN_MAX;
 use crate::log::{Admission as LogAdmission, Allowance};
 use crate::rejection::Rejection;
 use crate::stream::admit::Admission;
+use crate::stream::admit_ahead::Step;
 use crate::stream::config::Storage;
 use crate::time::Now;
 
@@ -92,6 +93,7 @@ impl Engine {
             true => self.room.has_file(&self.options.limits),
             false => self.room.has_memory(&self.options.limits),
         };
+        let is_silent = stream.config().no_ack;
         let number = self.batches.len() as u32;
         let belongs = |item: &&Item| item.group == id && item.kind == ItemKind::Publish;
         let mut at = from;
@@ -103,9 +105,10 @@ impl Engine {
                 let so_far = before + taken;
                 !is_file || so_far <= TURN_LEN_MAX && allowance.admits(so_far + len) == LogAdmission::Yes
             };
-            let publishes = items.iter().take_while(belongs).map(|item| item.publish(chunk_of(batch, item)));
+            let mut publishes =
+                items.iter().take_while(belongs).map(|item| item.publish(chunk_of(batch, item)));
             let may_be_plain = has_room && item.headers.len == 0;
-            if may_be_plain && let Some(admitted) = stream.admit_plain(now, publishes, fits) {
+            if may_be_plain && let Some(admitted) = stream.admit_plain(now, &mut publishes, fits) {
                 self.turn_bytes += admitted.records_len;
                 pending.push(Pending::Publishes(PendingPublishes {
                     batch: number,
@@ -114,6 +117,31 @@ impl Engine {
                 }));
                 at += admitted.count as usize;
                 continue;
+            }
+            let is_heard = |item: &Item| item.reply.len > 0 && !is_silent;
+            if has_room && item.headers.len > 0 {
+                let mut next = at;
+                let turn_bytes = &mut self.turn_bytes;
+                let count = stream.admit_ahead(now, publishes, fits, |step| match step {
+                    Step::Run(admitted) => {
+                        *turn_bytes += admitted.records_len;
+                        let item = next as u32;
+                        pending.push(Pending::Publishes(PendingPublishes { batch: number, item, admitted }));
+                        next += admitted.count as usize;
+                    }
+                    Step::Duplicate(seq) => {
+                        let item = &batch.items[next];
+                        if is_heard(item) {
+                            let to = reply_to(batch, item, chunk_of(batch, item));
+                            pending.push(Pending::After(After::Duplicate { to, seq }));
+                        }
+                        next += 1;
+                    }
+                });
+                if count > 0 {
+                    at += count;
+                    continue;
+                }
             }
             let chunk = chunk_of(batch, item);
             let publish = item.publish(chunk);
@@ -136,7 +164,7 @@ impl Engine {
                     }
                 }
             }
-            let is_heard = item.reply.len > 0 && !stream.config().no_ack;
+            let is_heard = is_heard(item);
             match stream.admit(now, &publish, has_room) {
                 Admission::Store(admitted) => {
                     self.turn_bytes += admitted.record_len;

@@ -77,6 +77,18 @@ impl From<Admitted> for AdmittedRun {
 }
 
 impl AdmittedRun {
+    /// None yet, that ask for nothing besides being stored, and with a message id not to be stored twice.
+    pub(super) fn new(seq: StreamSeq, time: WallTime, has_msg_id: bool) -> Self {
+        let (rollup, ttl) = (Rollup::None, Ttl::None);
+        let first = Admitted { seq, time, record_len: 0, rollup, ttl, has_msg_id };
+        AdmittedRun { first, count: 0, records_len: 0 }
+    }
+
+    /// Whether each has a message id; otherwise, none has.
+    pub(super) fn has_msg_id(&self) -> bool {
+        self.first.has_msg_id
+    }
+
     /// Sequence of the message behind so many others.
     #[inline]
     pub fn seq(&self, nth: u32) -> StreamSeq {
@@ -149,11 +161,10 @@ impl Stream {
         publishes: impl Iterator<Item = Publish<'a>>,
         fits: impl Fn(usize, usize) -> bool,
     ) -> Option<AdmittedRun> {
-        let config = &*self.config;
-        if config.sealed || config.discard == Discard::New {
+        if !self.has_short_way() {
             return None;
         }
-        let max_msg_size = usize::try_from(config.max_msg_size).unwrap_or(usize::MAX);
+        let max_msg_size = usize::try_from(self.config.max_msg_size).unwrap_or(usize::MAX);
         let first = (self.in_flight.last_seq + 1, self.next_time(now));
         let mut run = InFlightRun::default();
         let (mut count, mut records_len) = (0, 0);
@@ -183,14 +194,16 @@ impl Stream {
         // Behind the first, which is not older than the clock, each is a nanosecond younger than the one before.
         self.in_flight.last_time = first.1.0 + u64::from(count) - 1;
         self.schedule_expiry(now, Ttl::None);
-        let (seq, time) = (StreamSeq(first.0), first.1);
-        let first =
-            Admitted { seq, time, record_len: 0, rollup: Rollup::None, ttl: Ttl::None, has_msg_id: false };
-        Some(AdmittedRun { first, count, records_len })
+        Some(AdmittedRun { count, records_len, ..AdmittedRun::new(StreamSeq(first.0), first.1, false) })
+    }
+
+    /// Whether a message that asks for nothing is never refused for what is in the stream.
+    pub(super) fn has_short_way(&self) -> bool {
+        !self.config.sealed && self.config.discard != Discard::New
     }
 
     /// Timestamps ascend, whatever the clock does.
-    fn next_time(&self, now: Now) -> WallTime {
+    pub(super) fn next_time(&self, now: Now) -> WallTime {
         WallTime(now.wall.0.max(self.in_flight.last_time + 1))
     }
 
@@ -406,7 +419,7 @@ impl Stream {
     }
 }
 
-fn is_fast_batch(publish: &Publish<'_>) -> bool {
+pub(super) fn is_fast_batch(publish: &Publish<'_>) -> bool {
     publish.reply.last_chunk() == Some(b".$FI")
 }
 

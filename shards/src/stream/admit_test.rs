@@ -2,6 +2,7 @@ use crate::ids::StreamSeq;
 use crate::limits::PLAIN_LEN_MAX;
 use crate::messages::Messages;
 use crate::rejection::Rejection;
+use crate::stream::admit_ahead::Step;
 use crate::stream::config::{Discard, Storage};
 use crate::stream::fixture::Fixture;
 use crate::stream::{Admission, Publish};
@@ -318,4 +319,103 @@ fn what_is_admitted_the_short_way_is_admitted_likewise_with_care() {
         }
     }
     assert!(plain > 40, "{plain}");
+}
+
+#[test]
+fn what_is_looked_at_ahead_is_admitted_likewise_one_by_one() {
+    type Change = fn(&mut crate::stream::config::StreamConfig);
+    let configs: [Change; 6] = [
+        |config| config.duplicate_window = Duration::from_nanos(40),
+        |config| config.duplicate_window = Duration::from_secs(10),
+        |config| config.duplicate_window = Duration::ZERO,
+        |config| (config.max_msg_size, config.max_age) = (70, Duration::from_secs(5)),
+        |config| config.discard = Discard::New,
+        |config| config.sealed = true,
+    ];
+    let headers = |round: u64, n: u64| {
+        let id = format!("Nats-Msg-Id: {}\r\n", n % 97 + round * 50);
+        let mut fields = vec![id.as_str()];
+        match n % 61 {
+            7 => fields.push("Nats-Expected-Stream: S\r\n"),
+            8 => fields.push("Nats-Expected-Last-Msg-Id: x\r\n"),
+            9 => fields.insert(0, "Nats-Msg-Id: \r\n"),
+            10 => fields.insert(0, "Nats-Rollup: sub\r\n"),
+            11..15 => fields = vec!["A: b\r\n", "Nats: c\r\n"],
+            15..30 => fields.insert(0, "A: b\r\n"),
+            30 => return String::new(),
+            _ => {}
+        }
+        format!("NATS/1.0{}\r\n{}\r\n", if n % 13 == 5 { " 503 text" } else { "" }, fields.concat())
+    };
+    let (mut ahead, mut duplicates) = (0, 0);
+    for change in configs {
+        let (mut short, mut long) = (Fixture::new(|_| {}), Fixture::new(|_| {}));
+        for fixture in [&mut short, &mut long] {
+            let mut config = fixture.stream.config().clone();
+            change(&mut config);
+            fixture.stream.config = config.into_shared();
+        }
+        for round in 0..3 {
+            let blocks: Vec<String> = (0..300).map(|n| headers(round, n)).collect();
+            let publishes: Vec<Publish<'_>> = (0..)
+                .zip(&blocks)
+                .map(|(n, block)| Publish {
+                    subject: if n % 25 < 20 { b"s.1" } else { b"s.2" },
+                    reply: if n % 45 == 44 { b"_INBOX.1.$FI" } else { b"" },
+                    headers: block.as_bytes(),
+                    payload: if n % 50 == 0 { &[7; 20_000] } else { b"payload" },
+                })
+                .collect();
+            let mut left = &publishes[..];
+            while !left.is_empty() {
+                let mut steps = Vec::new();
+                let fits = |taken: usize, _: usize| taken < 70_000;
+                let publishes = left.iter().copied();
+                let count = short.stream.admit_ahead(short.now, publishes, fits, |step| steps.push(step));
+                ahead += count;
+                if count == 0 {
+                    let admissions = [&mut short, &mut long].map(|f| f.stream.admit(f.now, &left[0], true));
+                    assert_eq!(admissions[0], admissions[1]);
+                    left = &left[1..];
+                    continue;
+                }
+                let before = left.len();
+                for step in steps {
+                    let Step::Run(run) = step else {
+                        let Step::Duplicate(seq) = step else { unreachable!() };
+                        let admission = long.stream.admit(long.now, &left[0], true);
+                        let is_same =
+                            matches!(admission, Admission::Duplicate { seq: other, .. } if other == seq);
+                        assert!(is_same, "{seq:?} {admission:?}");
+                        duplicates += 1;
+                        left = &left[1..];
+                        continue;
+                    };
+                    let mut records_len = 0;
+                    for (nth, publish) in (0..run.count).zip(left) {
+                        let Admission::Store(admitted) = long.stream.admit(long.now, publish, true) else {
+                            panic!("{publish:?} is not stored one by one");
+                        };
+                        let [one, other] = [run.record(nth, publish), admitted.record(publish)];
+                        assert_eq!(format!("{one:?}"), format!("{other:?}"));
+                        records_len += admitted.record_len;
+                    }
+                    assert_eq!(records_len, run.records_len);
+                    assert!(run.count == 1 || run.records_len <= PLAIN_LEN_MAX);
+                    left = &left[run.count as usize..];
+                }
+                assert_eq!(before - left.len(), count);
+                let states = [&short, &long].map(|fixture| {
+                    let ids: Vec<_> =
+                        fixture.stream.ids.iter().flat_map(|ids| ids.iter(0, u64::MAX)).collect();
+                    format!("{:?} {ids:?} {:?}", fixture.stream.in_flight, fixture.stream.poll_timeout())
+                });
+                assert_eq!(states[0], states[1]);
+            }
+            for fixture in [&mut short, &mut long] {
+                fixture.advance(Duration::from_secs(6));
+            }
+        }
+    }
+    assert!(ahead > 1500 && duplicates > 300, "{ahead} {duplicates}");
 }

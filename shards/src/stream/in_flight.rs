@@ -75,6 +75,15 @@ impl InFlight {
         overlay.push(run.first, self.last_seq, run.subject, Added::default());
     }
 
+    /// Says more of the last message of a run: its time, and its message id, empty if it has none.
+    pub fn set_last(&mut self, time: u64, msg_id: &[u8]) {
+        self.last_time = time;
+        if let Some(overlay) = &mut self.overlay {
+            overlay.last_msg_id.clear();
+            overlay.last_msg_id.extend_from_slice(msg_id);
+        }
+    }
+
     /// Takes the next message. `msg_id`: empty if it has none.
     pub fn push(&mut self, seq: u64, time: u64, subject: &[u8], msg_id: &[u8], rollup: Rollup, added: Added) {
         self.last_seq = seq;

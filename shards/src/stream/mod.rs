@@ -3,6 +3,7 @@
 //! Must not know: consumers, connections, JSON, how the log stores entries.
 
 pub mod admit;
+pub mod admit_ahead;
 pub mod apply;
 pub mod config;
 mod config_bytes;

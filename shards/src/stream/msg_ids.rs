@@ -105,6 +105,11 @@ impl MsgIds {
         (seen.time >= since).then_some(seen)
     }
 
+    /// Has the memory that `find` and `insert` need for these ids fetched.
+    pub fn touch(&self, ids: impl Iterator<Item = MsgId>) {
+        self.table.touch(ids);
+    }
+
     /// Adds the id of a message that is behind all others. `window`: nanoseconds.
     pub fn insert(&mut self, seen: Seen, window: u64) {
         let newest = self.chunks.back();

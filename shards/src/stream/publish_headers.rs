@@ -52,6 +52,17 @@ impl<'a> PublishHeaders<'a> {
     }
 }
 
+/// The message id if a header block has one and asks for nothing else, empty if it asks for nothing at all. `None`: there may be more.
+#[inline]
+pub fn only_msg_id(block: &[u8]) -> Option<&[u8]> {
+    let mut fields = headers::fields_with(block, b"Nats-");
+    match fields.next() {
+        None => Some(&[]),
+        Some((b"Msg-Id", id)) if !id.is_empty() && fields.next().is_none() => Some(id),
+        Some(_) => None,
+    }
+}
+
 /// A number of decimal digits only. `None`: anything else, or beyond 2^63 - 1.
 /// Source: nats-server, server/util.go (`parseInt64`).
 pub fn parse_number(text: &[u8]) -> Option<u64> {
