@@ -217,12 +217,12 @@ impl<'a> RecordView<'a> {
 }
 
 /// How many of the records in `rest`, from its front, go on with `first`: they differ from it and from one another in
-/// sequence and time alone, each by one, and in the payload. All have the length of `first`, which is a record; none of
-/// these asks for anything besides being stored, or the answer is 0.
+/// sequence and time, each by one, and in what is in payload and headers. All have the length of `first`, which is a record;
+/// either each has a message id or none, and none asks for more, or the answer is 0.
 pub fn run_behind(first: &[u8], rest: &[u8]) -> usize {
     let Some((head, first)) = first.split_first_chunk::<RECORD_HEADER_LEN>() else { return 0 };
     let [seq, time, lengths] = words_of(head);
-    if (lengths >> FLAGS_SHIFT) as u8 != 0 {
+    if (lengths >> FLAGS_SHIFT) as u8 & !FLAG_MSG_ID != 0 {
         return 0;
     }
     let subject_len = (lengths >> 32) as usize & 0xffff;
@@ -368,6 +368,9 @@ mod tests {
         let mut dirty = bytes_of(&plain(2, 11));
         *dirty.last_mut().unwrap() = 1;
         assert_eq!(run_behind(&bytes_of(&plain(1, 10)), &dirty), 0);
+        let with_id = |seq: u64| Record { has_msg_id: true, ..plain(seq, seq) };
+        assert_eq!(run_behind(&bytes_of(&with_id(1)), &bytes_of(&with_id(2))), 1);
+        assert_eq!(run_behind(&bytes_of(&with_id(1)), &bytes_of(&plain(2, 2))), 0);
         let asks = bytes_of(&record(b"", b"hello", Ttl::None));
         assert_eq!(run_behind(&asks, &asks), 0);
         let last = bytes_of(&plain(u64::MAX, u64::MAX));

@@ -1,11 +1,11 @@
 //! What committed changes do. No clock, no randomness: live and in recovery the same.
 
-use super::Stream;
 use super::config::{Discard, StreamConfig};
 use super::effects::{Effects, Reason};
 use super::index::shape::Shape;
 use super::msg_ids::{MsgId, Seen};
 use super::place::Place;
+use super::{Committed, Stream};
 use crate::change::{Change, ChangeKind};
 use crate::encoding::Malformed;
 use crate::headers;
@@ -59,7 +59,7 @@ impl Stream {
 
     /// Applies publishes that lie back to back in `bodies`, the first of them at `place`, all as long as that one. The same as to
     /// apply one after the other, at a price that does not grow with the length of a run: neighbours on one subject that ask for
-    /// nothing special.
+    /// no more than not to be stored twice.
     pub fn apply_publishes(
         &mut self,
         bodies: &[u8],
@@ -77,20 +77,23 @@ impl Stream {
             // A limit by subject is enforced message by message: what it removes may make room for what the others would remove.
             let has_run = rest.len() >= len && self.config.max_msgs_per_subject <= 0;
             let count = 1 + if has_run { record::run_behind(first, rest) } else { 0 };
-            self.apply_run(&record, count as u64, place, effects)?;
-            left = &left[count * len..];
+            let (run, behind) = left.split_at(count * len);
+            self.apply_run(&record, run, count as u64, place, effects)?;
+            left = behind;
             place.change += count as u32;
             place.offset += (count * len) as u32;
         }
         Ok(())
     }
 
-    /// Applies a run of publishes that follow one another and are like the first but for the payload; one alone may be any.
+    /// Applies a run of publishes, whose records lie back to back in `bodies`: they follow one another and are like the first,
+    /// `record`, but for the payload and what is in the headers; one alone may be any.
     /// Removing what is over a limit once behind the run leaves what removing behind each message does: the longest end of the
     /// stream that is within the limits.
     fn apply_run(
         &mut self,
         record: &RecordView<'_>,
+        bodies: &[u8],
         count: u64,
         place: Place,
         effects: &mut Effects,
@@ -108,7 +111,7 @@ impl Stream {
         self.committed.last_seq = last_seq;
         self.committed.last_time = last_time;
         self.store(record, count, shape, place);
-        self.remember_msg_id(record, last_time);
+        self.remember_msg_ids(record, bodies, count)?;
         self.follow_in_flight();
         effects.store(record.seq);
         effects.store(StreamSeq(last_seq));
@@ -159,23 +162,40 @@ impl Stream {
         }
     }
 
-    /// `last_time`: timestamp of the last message of a run that `record` begins; one with an id is a run of its own.
-    fn remember_msg_id(&mut self, record: &RecordView<'_>, last_time: u64) {
-        let id = if record.has_msg_id { headers::get(record.headers, b"Nats-Msg-Id") } else { None };
-        self.committed.last_msg_id.clear();
-        self.committed.last_msg_id.extend_from_slice(id.unwrap_or_default());
+    /// Of a run that has just been stored. Where this process has admitted it, its ids are known already, and only the text of the
+    /// last one is looked for.
+    fn remember_msg_ids(
+        &mut self,
+        first: &RecordView<'_>,
+        bodies: &[u8],
+        count: u64,
+    ) -> Result<(), Malformed> {
+        let Committed { last_seq, last_time, .. } = self.committed;
         let window = self.duplicate_window();
         let since = last_time.saturating_sub(window);
         if since > self.committed.ids_since {
             self.committed.ids_since = since;
             if let Some(ids) = &mut self.ids {
-                ids.expire(since);
+                ids.expire(since, count as usize);
             }
         }
-        if let Some(text) = id.filter(|_| window > 0 && self.last_seq_with_id() < record.seq.0) {
-            let seen = Seen { id: MsgId::of(text), seq: record.seq.0, time: record.time.0 };
-            self.ids.get_or_insert_default().insert(seen, window);
+        self.committed.last_msg_id.clear();
+        if !first.has_msg_id {
+            return Ok(());
         }
+        let len = bodies.len() / count as usize;
+        let last = RecordView::parse(&bodies[bodies.len() - len..])?;
+        self.committed.last_msg_id.extend_from_slice(msg_id_of(&last).unwrap_or_default());
+        if window > 0 && self.last_seq_with_id() < last_seq {
+            for body in bodies.chunks_exact(len) {
+                let record = RecordView::parse(body)?;
+                if let Some(text) = msg_id_of(&record).filter(|_| self.last_seq_with_id() < record.seq.0) {
+                    let seen = Seen { id: MsgId::of(text), seq: record.seq.0, time: record.time.0 };
+                    self.ids.get_or_insert_default().insert(seen, window);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn enforce_subject_limit(&mut self, on: &[u8], effects: &mut Effects) {
@@ -351,4 +371,8 @@ impl Stream {
     pub(super) fn is_never(&self, seq: u64) -> bool {
         self.ttls.as_ref().is_some_and(|ttls| ttls.is_never(seq))
     }
+}
+
+fn msg_id_of<'a>(record: &RecordView<'a>) -> Option<&'a [u8]> {
+    headers::get(record.headers, b"Nats-Msg-Id")
 }

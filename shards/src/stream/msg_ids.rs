@@ -128,13 +128,13 @@ impl MsgIds {
         self.table.insert(seen.id, row, |row| id_of(chunks, first_row, row));
     }
 
-    /// Forgets ids with timestamps below `since`, a few chunks at a time.
-    pub fn expire(&mut self, since: u64) {
+    /// Forgets ids with timestamps below `since`, a few chunks for each of so many messages.
+    pub fn expire(&mut self, since: u64, messages: usize) {
         if self.chunks.front().is_none_or(|oldest| oldest.last().1 >= since) {
             return;
         }
-        let expired = self.chunks.iter().take(EXPIRED_PER_MESSAGE).take_while(|chunk| chunk.last().1 < since);
-        let count = expired.count();
+        let expired = self.chunks.iter().take_while(|chunk| chunk.last().1 < since);
+        let count = expired.take(EXPIRED_PER_MESSAGE.saturating_mul(messages)).count();
         for chunk in self.chunks.drain(..count) {
             self.len -= chunk.ids.len();
             self.first_row = self.first_row.wrapping_add(CHUNK_MAX);
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(find(&ids, 4500, 4000), Some(4500));
         assert_eq!(find(&ids, 3500, 4000), None);
         assert_eq!(find(&ids, 6000, 0), None);
-        (0..10).for_each(|_| ids.expire(4000));
+        (0..10).for_each(|_| ids.expire(4000, 1));
         assert!(ids.len < 1500 && find(&ids, 4000, 4000) == Some(4000));
     }
 

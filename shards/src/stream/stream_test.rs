@@ -649,3 +649,45 @@ fn a_publish_that_is_no_record_or_has_another_length_is_malformed() {
     stream = Stream::new(AccountId::GLOBAL, fixture.stream.config.clone(), fixture.stream.created());
     assert!(stream.apply(kind, &body, place, &mut effects).is_ok());
 }
+
+#[test]
+fn ids_that_are_applied_in_a_run_are_those_of_one_by_one() {
+    let windows = [(Duration::from_nanos(50), 50), (Duration::from_secs(10), 600), (Duration::ZERO, 0)];
+    for (window, expected) in windows {
+        let mut fixture = Fixture::new(|_| {});
+        let mut config = fixture.stream.config().clone();
+        config.duplicate_window = window;
+        fixture.stream.config = config.into_shared();
+        for turn in 0..4 {
+            for n in 0..300 {
+                fixture.admit("s.a", &[("Nats-Msg-Id", &format!("{turn}-{n:03}"))], b"");
+            }
+            if turn % 2 == 1 {
+                fixture.admit("s.a", &[], b"no id to remember");
+            }
+            fixture.commit();
+            fixture.advance(Duration::from_secs(6));
+        }
+        let mut in_runs =
+            Stream::new(AccountId::GLOBAL, fixture.stream.config.clone(), fixture.stream.created());
+        let mut effects = effects::Effects::default();
+        for run in fixture.log.chunk_by(|a, b| a.2.entry == b.2.entry && a.2.len == b.2.len) {
+            let bodies: Vec<u8> = run.iter().flat_map(|(_, body, _)| body.clone()).collect();
+            in_runs
+                .apply_publishes(&bodies, run[0].2, &mut effects)
+                .expect("what applied once applies again");
+        }
+        let one_by_one = fixture.replayed(None, 0);
+        let ids = |stream: &Stream| -> Vec<_> {
+            let ids = stream.ids.iter();
+            ids.flat_map(|ids| ids.iter(stream.committed.ids_since, u64::MAX)).collect()
+        };
+        let known = ids(&fixture.stream);
+        assert_eq!(known.len(), expected);
+        for stream in [&in_runs, &one_by_one] {
+            assert_eq!(ids(stream), known);
+            assert_eq!(stream.state_hash(), fixture.stream.state_hash());
+            assert_eq!(stream.committed.last_msg_id, fixture.stream.committed.last_msg_id);
+        }
+    }
+}
