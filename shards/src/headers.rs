@@ -33,6 +33,14 @@ pub fn fields_with<'a>(block: &'a [u8], prefix: &'static [u8]) -> FieldsWith<'a>
     FieldsWith { block, prefix, line: second_line(block) }
 }
 
+/// Value of the only field of a block that begins with `start`: the first line, the field's key and its colon. `None`: there is
+/// another, or the block is none of that kind, or not whole.
+#[inline]
+pub fn only_behind<'a>(block: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+    let line = block.strip_prefix(start)?.strip_suffix(b"\r\n\r\n")?;
+    find(b'\n', line).is_none().then(|| without_spaces(line))
+}
+
 /// An inline status: `NATS/1.0 503 No Responders`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status<'a> {
@@ -283,6 +291,7 @@ mod tests {
             b"Nats-Long: no colon but a lot of text, longer than any near search",
         ];
         let mut state = 7u64;
+        let mut alone = 0;
         for _ in 0..20_000 {
             let mut random = || {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -301,7 +310,12 @@ mod tests {
             assert_eq!(found, all.collect::<Vec<_>>(), "{:?}", String::from_utf8_lossy(&block));
             let first = found.iter().find(|(key, _)| *key == b"Msg-Id").map(|(_, value)| *value);
             assert_eq!(get(&block, b"Nats-Msg-Id"), first);
+            if let Some(only) = only_behind(&block, b"NATS/1.0\r\nNats-Msg-Id:") {
+                assert_eq!(fields(&block).collect::<Vec<_>>(), [(&b"Nats-Msg-Id"[..], only)]);
+                alone += 1;
+            }
         }
+        assert!(alone > 10, "{alone}");
     }
 
     #[test]

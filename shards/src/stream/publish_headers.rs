@@ -55,6 +55,10 @@ impl<'a> PublishHeaders<'a> {
 /// The message id if a header block has one and asks for nothing else, empty if it asks for nothing at all. `None`: there may be more.
 #[inline]
 pub fn only_msg_id(block: &[u8]) -> Option<&[u8]> {
+    // What most clients send.
+    if let Some(id) = headers::only_behind(block, b"NATS/1.0\r\nNats-Msg-Id:").filter(|id| !id.is_empty()) {
+        return Some(id);
+    }
     let mut fields = headers::fields_with(block, b"Nats-");
     match fields.next() {
         None => Some(&[]),
