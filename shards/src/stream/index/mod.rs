@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod checkpoint;
+mod names;
 pub mod row;
 pub mod sequences;
 pub mod shape;

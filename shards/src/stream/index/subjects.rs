@@ -1,15 +1,14 @@
 //! The subjects of a stream: name, number and the sequences of each.
 
+use super::names::{NameHash, Names};
 use super::sequences::Sequences;
-use crate::hashing::hash_bytes;
 use crate::messages::SubjectId;
-use hashbrown::HashTable;
 
 /// The subjects that have messages.
 #[derive(Debug, Default)]
 pub struct Subjects {
     slots: Vec<Subject>,
-    by_name: HashTable<u32>,
+    by_name: Names,
     /// Numbers that may be given out.
     free: Vec<u32>,
     /// Numbers whose subject has gone since `epoch` last moved. They wait, so that consumers may cache by number.
@@ -54,8 +53,8 @@ impl Subjects {
         if recent.is_some_and(|recent| *recent.name == *name && !name.is_empty()) {
             return Some(SubjectId(self.recent));
         }
-        let found = self.by_name.find(hash_bytes(name), |&id| *self.slots[id as usize].name == *name);
-        found.map(|&id| SubjectId(id))
+        let found = self.by_name.find(NameHash::of(name), |id| *self.slots[id as usize].name == *name);
+        found.map(SubjectId)
     }
 
     pub fn name(&self, id: SubjectId) -> &[u8] {
@@ -195,7 +194,7 @@ impl Subjects {
             return false;
         }
         self.slots[id as usize].name = name.into();
-        self.link(id, name);
+        self.by_name.insert(NameHash::of(name), id);
         true
     }
 
@@ -228,20 +227,13 @@ impl Subjects {
             self.slots.push(Subject::default());
         }
         self.slots[id as usize].name = name.into();
-        self.link(id, name);
+        self.by_name.insert(NameHash::of(name), id);
         id
-    }
-
-    fn link(&mut self, id: u32, name: &[u8]) {
-        let slots = &self.slots;
-        self.by_name.insert_unique(hash_bytes(name), id, |&id| hash_bytes(&slots[id as usize].name));
     }
 
     fn retire(&mut self, id: u32) {
         let subject = std::mem::take(&mut self.slots[id as usize]);
-        if let Ok(entry) = self.by_name.find_entry(hash_bytes(&subject.name), |&other| other == id) {
-            entry.remove();
-        }
+        self.by_name.remove(NameHash::of(&subject.name), id);
         self.retired.push(id);
     }
 }
