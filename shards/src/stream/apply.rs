@@ -3,6 +3,7 @@
 use super::config::{Discard, StreamConfig};
 use super::effects::{Effects, Reason};
 use super::index::shape::Shape;
+use super::index::subjects::LOOK_AHEAD;
 use super::msg_ids::{MsgId, Seen};
 use super::place::Place;
 use super::{Committed, Stream};
@@ -71,7 +72,12 @@ impl Stream {
         }
         let len = place.len as usize;
         let mut left = bodies;
+        let mut looked_ahead = 0;
         while !left.is_empty() {
+            if looked_ahead == 0 && left.len() > len {
+                self.look_ahead(left, len);
+                looked_ahead = LOOK_AHEAD;
+            }
             let (first, rest) = left.split_at_checked(len).ok_or(Malformed)?;
             let record = RecordView::parse(first)?;
             // A limit by subject is enforced message by message: what it removes may make room for what the others would remove.
@@ -79,11 +85,18 @@ impl Stream {
             let count = 1 + if has_run { record::run_behind(first, rest) } else { 0 };
             let (run, behind) = left.split_at(count * len);
             self.apply_run(&record, run, count as u64, place, effects)?;
+            looked_ahead = looked_ahead.saturating_sub(count);
             left = behind;
             place.change += count as u32;
             place.offset += (count * len) as u32;
         }
         Ok(())
+    }
+
+    /// Fetches from memory what the next publishes will need of the index; changes nothing.
+    fn look_ahead(&self, bodies: &[u8], len: usize) {
+        let records = bodies.chunks_exact(len).map_while(|body| RecordView::parse(body).ok());
+        self.index.subjects.look_ahead(records.map(|record| record.subject));
     }
 
     /// Applies a run of publishes, whose records lie back to back in `bodies`: they follow one another and are like the first,
@@ -110,12 +123,12 @@ impl Stream {
         }
         self.committed.last_seq = last_seq;
         self.committed.last_time = last_time;
-        self.store(record, count, shape, place);
+        let subject = self.store(record, count, shape, place);
         self.remember_msg_ids(record, bodies, count)?;
         self.follow_in_flight();
         effects.store(record.seq);
         effects.store(StreamSeq(last_seq));
-        self.enforce_subject_limit(record.subject, effects);
+        self.enforce_subject_limit(subject, effects);
         self.enforce_limits(effects);
         match record.rollup {
             Rollup::None => {}
@@ -137,13 +150,13 @@ impl Stream {
         Ok(())
     }
 
-    /// Puts messages behind all others: a run of which `record` is the first.
-    fn store(&mut self, record: &RecordView<'_>, count: u64, shape: Shape, place: Place) {
+    /// Puts messages behind all others: a run of which `record` is the first. Returns the number of their subject.
+    fn store(&mut self, record: &RecordView<'_>, count: u64, shape: Shape, place: Place) -> SubjectId {
         let seq = record.seq.0;
         if self.index.count() == 0 {
             self.committed.first_seq = seq;
         }
-        self.index.push_run(seq, count, record.time, record.subject, shape, place);
+        let subject = self.index.push_run(seq, count, record.time, record.subject, shape, place);
         self.committed.bytes += shape.accounted(self.config.storage) * count;
         if record.ttl != Ttl::None {
             self.ttls.get_or_insert_default().insert(seq, record.time, record.ttl);
@@ -151,6 +164,7 @@ impl Stream {
         if let Some(memory) = &mut self.memory {
             memory.store(seq, count, place);
         }
+        subject
     }
 
     /// The overlay never lags behind what is committed: in recovery, and on replicas that do not lead, it is empty.
@@ -198,15 +212,14 @@ impl Stream {
         Ok(())
     }
 
-    fn enforce_subject_limit(&mut self, on: &[u8], effects: &mut Effects) {
+    /// There is a message on the subject.
+    fn enforce_subject_limit(&mut self, on: SubjectId, effects: &mut Effects) {
         let Ok(limit) = u64::try_from(self.config.max_msgs_per_subject) else { return };
         if limit == 0 {
             return;
         }
-        if let Some(id) = self.index.subjects.find(on) {
-            for _ in limit..self.index.subjects.count(id) {
-                self.remove(self.index.subjects.first(id), Some(Reason::Limit), effects);
-            }
+        for _ in limit..self.index.subjects.count(on) {
+            self.remove(self.index.subjects.first(on), Some(Reason::Limit), effects);
         }
     }
 

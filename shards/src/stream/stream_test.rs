@@ -619,6 +619,21 @@ fn publishes_applied_together_leave_what_they_leave_one_by_one() {
 }
 
 #[test]
+fn looking_ahead_among_many_subjects_leaves_what_one_by_one_does() {
+    let mut random = Random(3);
+    let mut fixture = Fixture::new(|config| config.max_msgs_per_subject = 1);
+    for nth in 0..24_000 {
+        // First each once, then any again and some new ones.
+        let subject = if nth < 9000 { nth } else { random.below(10_000) };
+        fixture.admit(&format!("s.{subject:04}"), &[], b"hello");
+        if nth % 500 == 499 {
+            fixture.commit();
+        }
+    }
+    assert_eq!(fixture.stream.state_hash(), fixture.replayed(None, 0).state_hash());
+}
+
+#[test]
 fn a_run_that_reaches_into_the_next_block_is_found_again() {
     let mut fixture = Fixture::new(|_| {});
     for turn in 0..40 {

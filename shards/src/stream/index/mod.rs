@@ -57,7 +57,7 @@ impl Index {
     }
 
     /// Adds `count` messages above all others, each behind the one before it: in sequence, time, change and record. They share
-    /// subject and shape.
+    /// subject and shape. Returns the subject's number.
     pub fn push_run(
         &mut self,
         first: u64,
@@ -66,7 +66,7 @@ impl Index {
         subject: &[u8],
         shape: Shape,
         at: Place,
-    ) {
+    ) -> SubjectId {
         let subject = self.subjects.enter(subject);
         self.subjects.push_range(subject, first, first + count - 1);
         self.count += count;
@@ -80,6 +80,7 @@ impl Index {
             message.place.change += taken;
             message.place.offset += taken * shape.record_len();
         }
+        subject
     }
 
     /// Puts the front of a run into the block that grows. Returns how many it took, at least one.
