@@ -5,7 +5,7 @@ use shards::stream::Stream;
 
 /// The input is a stream as a checkpoint holds it.
 pub fn run(data: &[u8]) {
-    let Ok(stream) = Stream::decode_checkpoint(data) else { return };
+    let Ok(mut stream) = Stream::decode_checkpoint(data) else { return };
     let _ = stream.state(true, ">", 0, 0);
     let mut again = Vec::new();
     stream.encode_checkpoint(&mut again);

@@ -101,6 +101,43 @@ impl StateBytes for WholeState {
     }
 }
 
+/// Bytes that are all there, in pieces of any length; each is given back once it is taken.
+#[derive(Debug)]
+pub struct Pieces {
+    pieces: VecDeque<Vec<u8>>,
+    /// Bytes of the first that are taken.
+    taken: usize,
+    left: u64,
+}
+
+impl From<VecDeque<Vec<u8>>> for Pieces {
+    fn from(pieces: VecDeque<Vec<u8>>) -> Self {
+        let left = pieces.iter().map(|piece| piece.len() as u64).sum();
+        Pieces { pieces, taken: 0, left }
+    }
+}
+
+impl StateBytes for Pieces {
+    fn left(&self) -> u64 {
+        self.left
+    }
+
+    fn take(&mut self, out: &mut Vec<u8>) {
+        let mut room = CHECKPOINT_PIECE_LEN;
+        while room > 0
+            && let Some(first) = self.pieces.front()
+        {
+            let taken = room.min(first.len() - self.taken);
+            out.extend_from_slice(&first[self.taken..self.taken + taken]);
+            (room, self.taken, self.left) = (room - taken, self.taken + taken, self.left - taken as u64);
+            if self.taken == first.len() {
+                self.pieces.pop_front();
+                self.taken = 0;
+            }
+        }
+    }
+}
+
 impl Checkpoints {
     /// Goes on with these complete ones, oldest first. `appended`: bytes of entries behind the newest.
     pub fn new(mut kept: Vec<Kept>, appended: u64) -> Self {

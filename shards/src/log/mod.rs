@@ -20,7 +20,7 @@ mod tail;
 mod timings;
 mod writer;
 
-pub use checkpoint::{StateBytes, WholeState};
+pub use checkpoint::{Pieces, StateBytes, WholeState};
 pub use live::Log;
 pub use options::{LogOptions, SyncPolicy};
 pub use recovery::{OpenError, RecoveredItem, Recovery, RecoveryReport};

@@ -6,7 +6,7 @@ use super::stream_group::StreamGroup;
 use crate::encoding::{Malformed, Reader, Write};
 use crate::ids::{EntryIndex, GroupId, Position};
 use crate::limits::CHECKPOINT_PIECE_LEN;
-use crate::log::{StateBytes, WholeState};
+use crate::log::{Pieces, StateBytes, WholeState};
 use crate::meta::Catalog;
 use crate::stream::{KeptIds, Stream};
 use crate::time::Now;
@@ -60,6 +60,12 @@ impl Engine {
             let owes = self.groups.get_mut(&id).and_then(|g| g.stream()).is_some_and(|s| s.owes());
             if self.lazy.contains(&id) && !owes {
                 self.log_progress(id);
+                left.push_front(id);
+                self.checkpoint = Some(left);
+                return true;
+            }
+            // A large state is prepared over some turns; until they have gone by, nothing of it is fixed.
+            if self.groups.get_mut(&id).and_then(|g| g.stream()).is_some_and(|s| s.stream.keep_ahead()) {
                 left.push_front(id);
                 self.checkpoint = Some(left);
                 return true;
@@ -120,9 +126,10 @@ pub fn is_group_state(bytes: &[u8]) -> bool {
 
 /// Goes on behind `front`. The stream's message ids are written later, as they are now.
 fn encode_stream(group: &mut StreamGroup, mut front: Vec<u8>) -> StreamState {
-    let (mut stream, mut behind) = (Vec::new(), Vec::new());
-    let ids = group.stream.encode_around_ids(&mut stream, &mut behind);
-    front.put_varint((stream.len() + ids.left() * KeptIds::ID_LEN + behind.len()) as u64);
+    let mut stream = Vec::new();
+    let (ids, mut behind) = group.stream.encode_around_ids(&mut stream);
+    let behind_len: usize = behind.iter().map(|piece| piece.len()).sum();
+    front.put_varint((stream.len() + ids.left() * KeptIds::ID_LEN + behind_len) as u64);
     front.extend_from_slice(&stream);
     let mut consumers: VecDeque<Vec<u8>> = VecDeque::new();
     let (slots, _) = group.all();
@@ -131,10 +138,12 @@ fn encode_stream(group: &mut StreamGroup, mut front: Vec<u8>) -> StreamState {
         slot.consumer.encode(&mut consumer);
         consumers.push_back(consumer);
     }
-    behind.put_varint(consumers.len() as u64);
+    let mut end = Vec::new();
+    end.put_varint(consumers.len() as u64);
     for consumer in consumers {
-        behind.put_bytes(&consumer);
+        end.put_bytes(&consumer);
     }
+    behind.push_back(end);
     StreamState { front: front.into(), ids, behind: behind.into() }
 }
 
@@ -143,7 +152,7 @@ fn encode_stream(group: &mut StreamGroup, mut front: Vec<u8>) -> StreamState {
 struct StreamState {
     front: WholeState,
     ids: KeptIds,
-    behind: WholeState,
+    behind: Pieces,
 }
 
 impl StateBytes for StreamState {

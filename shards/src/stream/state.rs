@@ -8,6 +8,7 @@ use crate::encoding::{Malformed, Reader, Write};
 use crate::hashing::FixedState;
 use crate::ids::AccountId;
 use crate::time::WallTime;
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher};
 
 /// First byte. What version 1 wrote is read, too: its rows say everything anew.
@@ -17,16 +18,20 @@ const VERSIONS_READ: std::ops::RangeInclusive<u8> = 1..=VERSION;
 impl Stream {
     /// Appends the whole committed state; with memory storage only what comes back after a restart. The layout is in
     /// docs/formats.md, section "Stream checkpoint".
-    pub fn encode_checkpoint(&self, out: &mut Vec<u8>) {
-        let mut behind = Vec::new();
-        let mut ids = self.encode_around_ids(out, &mut behind);
+    pub fn encode_checkpoint(&mut self, out: &mut Vec<u8>) {
+        let (mut ids, behind) = self.encode_around_ids(out);
         ids.write(usize::MAX, out);
-        out.extend_from_slice(&behind);
+        behind.iter().for_each(|piece| out.extend_from_slice(piece));
+    }
+
+    /// Makes some of what a checkpoint will hold, a bounded amount at a time. False: the rest can be made in one turn.
+    pub fn keep_ahead(&mut self) -> bool {
+        self.config.storage == Storage::File && self.index.keep_ahead()
     }
 
     /// As `encode_checkpoint`, without the message ids, of which there may be too many for one turn: they belong between
-    /// what this appends to `out` and `behind`.
-    pub fn encode_around_ids(&self, out: &mut Vec<u8>, behind: &mut Vec<u8>) -> KeptIds {
+    /// what this appends to `out` and the pieces that it gives.
+    pub fn encode_around_ids(&mut self, out: &mut Vec<u8>) -> (KeptIds, VecDeque<Vec<u8>>) {
         out.put_u8(VERSION);
         out.put_u32(self.account.0);
         out.put_u64(self.created.0);
@@ -34,7 +39,7 @@ impl Stream {
         self.config.encode(&mut config);
         out.put_bytes(&config);
         if self.config.storage == Storage::Memory {
-            return KeptIds::default();
+            return Default::default();
         }
         let committed = &self.committed;
         for number in [
@@ -56,8 +61,7 @@ impl Stream {
         let ids = self.ids.as_ref().map(|ids| ids.keep(committed.ids_since, committed.last_seq));
         let ids = ids.unwrap_or_default();
         out.put_varint(ids.left() as u64);
-        self.index.encode(behind);
-        ids
+        (ids, self.index.encode())
     }
 
     /// What `encode_checkpoint` wrote. Nothing is in flight.

@@ -4,18 +4,35 @@ use super::block::{Block, Presence, SPAN_MAX};
 use super::row::{Base, Message, check_rows};
 use super::{Index, Tail};
 use crate::encoding::{Malformed, Reader, Write};
+use std::collections::VecDeque;
 
 impl Index {
-    /// Appends everything. The layout is in docs/formats.md, section "Stream checkpoint".
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        if u64::from(self.subjects.bound()) > numbers_max(self.subjects.len() as u64) {
-            return self.renumbered().encode(out);
+    /// Makes some of what `encode` needs, a bounded amount at a time. False: there is little left for it.
+    pub fn keep_ahead(&mut self) -> bool {
+        self.has_low_numbers() && self.subjects.keep_names()
+    }
+
+    /// Everything, as pieces that belong one behind another. The layout is in docs/formats.md, section "Stream
+    /// checkpoint".
+    pub fn encode(&mut self) -> VecDeque<Vec<u8>> {
+        if !self.has_low_numbers() {
+            return self.renumbered().encode();
         }
-        out.put_varint(self.subjects.len() as u64);
-        for (id, name) in self.subjects.iter() {
-            out.put_varint(u64::from(id.0));
-            out.put_bytes(name);
-        }
+        let mut front = Vec::new();
+        front.put_varint(self.subjects.len() as u64);
+        let mut pieces = self.subjects.take_names();
+        pieces.push_front(front);
+        let mut blocks = Vec::new();
+        self.encode_blocks(&mut blocks);
+        pieces.push_back(blocks);
+        pieces
+    }
+
+    fn has_low_numbers(&self) -> bool {
+        u64::from(self.subjects.bound()) <= numbers_max(self.subjects.len() as u64)
+    }
+
+    fn encode_blocks(&self, out: &mut Vec<u8>) {
         let tail = self.tail.as_ref().map(|tail| {
             let mut tail = Tail::clone(tail);
             tail.block.seal(&mut tail.open);

@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod checkpoint;
+mod kept_names;
 mod names;
 pub mod row;
 pub mod sequences;

@@ -1,5 +1,6 @@
 //! The subjects of a stream: name, number and the sequences of each.
 
+use super::kept_names::KeptNames;
 use super::names::{NameHash, Names};
 use super::sequences::Sequences;
 use crate::messages::SubjectId;
@@ -16,6 +17,8 @@ pub struct Subjects {
     epoch: u64,
     /// Number that was looked up last.
     recent: u32,
+    /// What the next checkpoint will hold of the names.
+    pub(super) kept: KeptNames,
 }
 
 /// One subject. 40 bytes and its name; only a subject with more than two messages has more.
@@ -254,12 +257,14 @@ impl Subjects {
         }
         self.slots[id as usize].name = name.into();
         self.by_name.insert(NameHash::of(name), id);
+        self.kept.note_change(id);
         id
     }
 
     fn retire(&mut self, id: u32) {
         let subject = std::mem::take(&mut self.slots[id as usize]);
         self.by_name.remove(NameHash::of(&subject.name), id);
+        self.kept.note_change(id);
         self.retired.push(id);
     }
 }
