@@ -5,7 +5,7 @@ use super::ShardOptions;
 use super::answer::{Answer, PubAcks, Usage};
 use super::catalog_steps::{CatalogRequest, CatalogSteps};
 use super::gather::Gathering;
-use super::group::{After, Group, InFlight, Machine, Pending};
+use super::group::{After, Group, InFlight, Machine, SparePending};
 use super::outputs::Outputs;
 use super::reads::Reads;
 use super::request::{Batch, ReplyTo, Request};
@@ -85,7 +85,7 @@ pub(super) struct Engine {
     pub spare_acks: Spare<PubAcks>,
     pub spare_lists: Spare<Vec<(CoreId, PubAcks)>>,
     /// Spare memory for what groups have pending: a quiet group holds none.
-    pub spare_pending: Spare<(Vec<Pending>, Vec<u8>)>,
+    pub spare_pending: SparePending,
     /// Waiters whose read could not start: they look again.
     pub unread: Vec<super::reads::Waiter>,
     pub clock: ClockWatch,
@@ -205,7 +205,7 @@ impl Engine {
             return out.answer(&to, Answer::Rejected(Rejection::InsufficientResources));
         }
         self.waiting_requests += 1;
-        known.pending.push(Pending::After(After::Serve(to, request)));
+        known.push_after(&mut self.spare_pending, After::Serve(to, request));
         self.mark_dirty(group);
     }
 
@@ -337,8 +337,8 @@ impl Engine {
     /// Has a change of the catalog written.
     pub fn propose_catalog(&mut self, change: crate::meta::change::CatalogChange) {
         let Some(group) = self.groups.get_mut(&GroupId::CATALOG) else { return };
-        group.push_change(change.kind(), |body| change.encode(body));
-        group.pending.push(Pending::After(After::Catalog(change)));
+        group.push_change(&mut self.spare_pending, change.kind(), |body| change.encode(body));
+        group.push_after(&mut self.spare_pending, After::Catalog(change));
         self.mark_dirty(GroupId::CATALOG);
     }
 

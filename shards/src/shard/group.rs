@@ -168,12 +168,19 @@ impl Group {
     }
 
     /// Adds a change whose body `write` appends.
-    pub fn push_change(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn push_change(&mut self, spare: &mut SparePending, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        take_memory(&mut self.pending, &mut self.bodies, spare);
         let start = self.bodies.len();
         write(&mut self.bodies);
         let len = self.bodies.len() - start;
         // Bodies of one turn are bounded by the requests of one turn, far below 4 GiB.
         self.pending.push(Pending::Change { kind, start: start as u32, len: len as u32 });
+    }
+
+    /// Adds something that follows once everything before it is committed.
+    pub fn push_after(&mut self, spare: &mut SparePending, after: After) {
+        take_memory(&mut self.pending, &mut self.bodies, spare);
+        self.pending.push(Pending::After(after));
     }
 
     /// Whether anything of this group is not committed yet.
@@ -193,12 +200,11 @@ impl Group {
     }
 }
 
+/// Memory of what was pending in groups.
+pub(super) type SparePending = Spare<(Vec<Pending>, Vec<u8>)>;
+
 /// Has memory for what will be pending in a group.
-pub(super) fn take_memory(
-    pending: &mut Vec<Pending>,
-    bodies: &mut Vec<u8>,
-    spare: &mut Spare<(Vec<Pending>, Vec<u8>)>,
-) {
+pub(super) fn take_memory(pending: &mut Vec<Pending>, bodies: &mut Vec<u8>, spare: &mut SparePending) {
     if pending.capacity() == 0 && bodies.capacity() == 0 {
         (*pending, *bodies) = spare.take();
     }

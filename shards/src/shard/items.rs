@@ -268,7 +268,7 @@ impl Engine {
     fn await_progress(&mut self, group: GroupId, after: After) {
         self.log_progress(group);
         if let Some(known) = self.groups.get_mut(&group) {
-            known.pending.push(Pending::After(after));
+            known.push_after(&mut self.spare_pending, after);
         }
         self.mark_dirty(group);
     }

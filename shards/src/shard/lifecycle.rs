@@ -2,7 +2,7 @@
 
 use super::answer::{Advisory, StreamInfo};
 use super::engine::Engine;
-use super::group::{After, Group, Machine, Pending};
+use super::group::{After, Group, Machine};
 use super::outputs::Outputs;
 use super::stream_group::StreamGroup;
 use super::{CATALOG_SHARD, SetAside, ShardMessage};
@@ -142,8 +142,8 @@ impl Engine {
         let mut encoded = Vec::new();
         config.encode(&mut encoded);
         let change = Change::GroupCreate { account, created, config: &encoded };
-        new.push_change(ChangeKind::GroupCreate as u8, |body| change.encode(body));
-        new.pending.push(Pending::After(After::GroupCreated));
+        new.push_change(&mut self.spare_pending, ChangeKind::GroupCreate as u8, |body| change.encode(body));
+        new.push_after(&mut self.spare_pending, After::GroupCreated);
         self.groups.insert(group, Box::new(new));
         self.mark_dirty(group);
     }
@@ -175,9 +175,11 @@ impl Engine {
             let mut encoded = Vec::new();
             config.encode(&mut encoded);
             let change = Change::ConfigUpdate { config: &encoded };
-            known.push_change(ChangeKind::ConfigUpdate as u8, |body| change.encode(body));
+            known.push_change(&mut self.spare_pending, ChangeKind::ConfigUpdate as u8, |body| {
+                change.encode(body)
+            });
         }
-        known.pending.push(Pending::After(After::GroupUpdated));
+        known.push_after(&mut self.spare_pending, After::GroupUpdated);
         self.mark_dirty(group);
     }
 
@@ -201,8 +203,8 @@ impl Engine {
             stream.remove_consumer(&consumer, out);
             out.advise(account, Advisory::ConsumerDeleted { stream: name.clone(), consumer });
         }
-        known.push_change(ChangeKind::GroupDelete as u8, |_| {});
-        known.pending.push(Pending::After(After::GroupDeleted));
+        known.push_change(&mut self.spare_pending, ChangeKind::GroupDelete as u8, |_| {});
+        known.push_after(&mut self.spare_pending, After::GroupDeleted);
         self.mark_dirty(group);
     }
 }

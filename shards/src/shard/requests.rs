@@ -3,7 +3,7 @@
 use super::answer::{Advisory, Answer};
 use super::defect::{self, Defect};
 use super::engine::Engine;
-use super::group::{After, Machine, Pending};
+use super::group::{After, Machine};
 use super::outputs::Outputs;
 use super::reads::{Get, GetForm};
 use super::request::{DirectGet, ReplyTo, Request, Selector};
@@ -92,11 +92,11 @@ impl Engine {
         let Machine::Stream(stream) = &mut group.machine else { return };
         let Some(slot) = stream.remove_consumer(name, out) else { return };
         if !slot.is_volatile {
-            group.push_change(ChangeKind::ConsumerDelete as u8, |body| {
+            group.push_change(&mut self.spare_pending, ChangeKind::ConsumerDelete as u8, |body| {
                 body.extend_from_slice(name.as_bytes())
             });
         }
-        group.pending.push(Pending::After(After::ConsumerDeleted { to, name: name.into() }));
+        group.push_after(&mut self.spare_pending, After::ConsumerDeleted { to, name: name.into() });
         self.mark_dirty(id);
     }
 
@@ -171,8 +171,10 @@ impl Engine {
         match decide(&mut stream.stream, &mut body) {
             Err(rejection) => out.answer(&to, Answer::Rejected(rejection)),
             Ok(answer) => {
-                group.push_change(kind as u8, |bodies| bodies.extend_from_slice(&body));
-                group.pending.push(Pending::After(After::Answer(to, Box::new(answer))));
+                group.push_change(&mut self.spare_pending, kind as u8, |bodies| {
+                    bodies.extend_from_slice(&body)
+                });
+                group.push_after(&mut self.spare_pending, After::Answer(to, Box::new(answer)));
                 self.mark_dirty(id);
             }
         }
@@ -203,14 +205,17 @@ impl Engine {
             // The state that is logged now stands behind all progress so far.
             self.log_progress(id);
             if let Some(group) = self.groups.get_mut(&id) {
-                group.push_change(kind as u8, |bodies| bodies.extend_from_slice(&body));
+                group.push_change(&mut self.spare_pending, kind as u8, |bodies| {
+                    bodies.extend_from_slice(&body)
+                });
             }
         } else if stream.owes() {
             self.log_progress(id);
         }
         let is_fresh = created == Created::Fresh;
         if let Some(group) = self.groups.get_mut(&id) {
-            group.pending.push(Pending::After(After::ConsumerCreated { to: Some(to), name, is_fresh }));
+            group
+                .push_after(&mut self.spare_pending, After::ConsumerCreated { to: Some(to), name, is_fresh });
         }
         self.mark_dirty(id);
     }

@@ -55,7 +55,7 @@ impl Engine {
         }
         let any = !expiries.is_empty();
         for (kind, body) in expiries {
-            group.push_change(kind as u8, |bodies| bodies.extend_from_slice(&body));
+            group.push_change(&mut self.spare_pending, kind as u8, |bodies| bodies.extend_from_slice(&body));
         }
         if any {
             self.mark_dirty(id);
