@@ -25,26 +25,30 @@ impl<'a> PublishHeaders<'a> {
     /// Of a whole header block.
     #[inline]
     pub fn of(block: &'a [u8]) -> Self {
-        let mut found = PublishHeaders::default();
+        let (mut found, mut seen) = (PublishHeaders::default(), 0u16);
         for (name, value) in headers::fields_with(block, b"Nats-") {
-            let field = match name {
-                b"Msg-Id" => &mut found.msg_id,
-                b"Expected-Stream" => &mut found.expected_stream,
-                b"Expected-Last-Sequence" => &mut found.expected_last_seq,
-                b"Expected-Last-Subject-Sequence" => &mut found.expected_last_subject_seq,
-                b"Expected-Last-Subject-Sequence-Subject" => &mut found.expected_last_subject_seq_subject,
-                b"Expected-Last-Msg-Id" => &mut found.expected_last_msg_id,
-                b"Rollup" => &mut found.rollup,
-                b"TTL" => &mut found.ttl,
-                b"Stream-Source" => &mut found.stream_source,
-                b"Incr" => &mut found.incr,
-                b"Batch-Id" => &mut found.batch_id,
-                b"Schedule" => &mut found.schedule,
-                b"Scheduler" => &mut found.scheduler,
-                b"Schedule-Next" => &mut found.schedule_next,
+            let (number, field): (u16, _) = match name {
+                b"Msg-Id" => (0, &mut found.msg_id),
+                b"Expected-Stream" => (1, &mut found.expected_stream),
+                b"Expected-Last-Sequence" => (2, &mut found.expected_last_seq),
+                b"Expected-Last-Subject-Sequence" => (3, &mut found.expected_last_subject_seq),
+                b"Expected-Last-Subject-Sequence-Subject" => {
+                    (4, &mut found.expected_last_subject_seq_subject)
+                }
+                b"Expected-Last-Msg-Id" => (5, &mut found.expected_last_msg_id),
+                b"Rollup" => (6, &mut found.rollup),
+                b"TTL" => (7, &mut found.ttl),
+                b"Stream-Source" => (8, &mut found.stream_source),
+                b"Incr" => (9, &mut found.incr),
+                b"Batch-Id" => (10, &mut found.batch_id),
+                b"Schedule" => (11, &mut found.schedule),
+                b"Scheduler" => (12, &mut found.scheduler),
+                b"Schedule-Next" => (13, &mut found.schedule_next),
                 _ => continue,
             };
-            if field.is_empty() {
+            // The first one counts even if it is empty.
+            if seen & 1 << number == 0 {
+                seen |= 1 << number;
                 *field = value;
             }
         }
@@ -84,4 +88,18 @@ pub fn parse_number(text: &[u8]) -> Option<u64> {
 pub fn is_increment(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"+").or(text.strip_prefix(b"-")).unwrap_or(text);
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_field_of_a_name_counts_even_if_it_is_empty() {
+        let block = b"NATS/1.0\r\nNats-Msg-Id:\r\nNats-Msg-Id: second\r\nNats-Rollup: sub\r\nNats-Rollup: all\r\n\r\n";
+        let found = PublishHeaders::of(block);
+        assert_eq!((found.msg_id, found.rollup), (&b""[..], &b"sub"[..]));
+        assert_eq!(headers::get(block, b"Nats-Msg-Id"), Some(&b""[..]));
+        assert_eq!(only_msg_id(block), None);
+    }
 }
