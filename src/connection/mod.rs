@@ -95,13 +95,13 @@ enum Outcome {
 }
 
 /// Bytes read from one connection in one turn. Beyond it the others come first.
-const CONNECTION_BUDGET: usize = 64 << 10;
+const CONNECTION_BUDGET: usize = 256 << 10;
 
 /// Bytes read from all connections in one turn. Beyond it the rest of them waits for the next turn, in line.
 const TURN_BUDGET: usize = 4 << 20;
 
 /// Least and most bytes asked for with one read. A connection starts with the least and is asked for more as it brings more.
-const READ_LEN: std::ops::RangeInclusive<usize> = 4 << 10..=64 << 10;
+const READ_LEN: std::ops::RangeInclusive<usize> = 4 << 10..=128 << 10;
 
 /// An operation of which at least this much is awaited is gathered where it lies, not moved from block to block.
 const LARGE: usize = 64 << 10;
