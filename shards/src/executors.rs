@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_executor_runs_its_future_and_ends() {
+    fn an_executor_runs_what_it_is_given_and_ends() {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let executor = Executor::start("test-core", None, move || {
             sender.send(std::thread::current().name().map(str::to_owned)).unwrap();

@@ -2,6 +2,7 @@ use crate::ids::StreamSeq;
 use crate::limits::PLAIN_LEN_MAX;
 use crate::messages::Messages;
 use crate::rejection::Rejection;
+use crate::stream::admit::AdmittedRun;
 use crate::stream::admit_ahead::Step;
 use crate::stream::config::{Discard, Storage};
 use crate::stream::fixture::Fixture;
@@ -300,17 +301,7 @@ fn what_is_admitted_the_short_way_is_admitted_likewise_with_care() {
                 left = &left[1..];
                 continue;
             };
-            let mut records_len = 0;
-            for (nth, publish) in (0..run.count).zip(left) {
-                let Admission::Store(admitted) = long.stream.admit(long.now, publish, true) else {
-                    panic!("{publish:?} is refused with care");
-                };
-                let [one, other] = [run.record(nth, publish), admitted.record(publish)];
-                assert_eq!(format!("{one:?}"), format!("{other:?}"));
-                records_len += admitted.record_len;
-            }
-            assert_eq!(records_len, run.records_len);
-            assert!(run.count == 1 || run.records_len <= PLAIN_LEN_MAX);
+            assert_stored_alike(&run, left, &mut long);
             plain += run.count;
             left = &left[run.count as usize..];
             let overlays = [&short, &long].map(|fixture| format!("{:?}", fixture.stream.in_flight));
@@ -391,17 +382,7 @@ fn what_is_looked_at_ahead_is_admitted_likewise_one_by_one() {
                         left = &left[1..];
                         continue;
                     };
-                    let mut records_len = 0;
-                    for (nth, publish) in (0..run.count).zip(left) {
-                        let Admission::Store(admitted) = long.stream.admit(long.now, publish, true) else {
-                            panic!("{publish:?} is not stored one by one");
-                        };
-                        let [one, other] = [run.record(nth, publish), admitted.record(publish)];
-                        assert_eq!(format!("{one:?}"), format!("{other:?}"));
-                        records_len += admitted.record_len;
-                    }
-                    assert_eq!(records_len, run.records_len);
-                    assert!(run.count == 1 || run.records_len <= PLAIN_LEN_MAX);
+                    assert_stored_alike(&run, left, &mut long);
                     left = &left[run.count as usize..];
                 }
                 assert_eq!(before - left.len(), count);
@@ -418,4 +399,19 @@ fn what_is_looked_at_ahead_is_admitted_likewise_one_by_one() {
         }
     }
     assert!(ahead > 1500 && duplicates > 300, "{ahead} {duplicates}");
+}
+
+/// A run stores what admission one by one does, record by record.
+fn assert_stored_alike(run: &AdmittedRun, publishes: &[Publish<'_>], long: &mut Fixture) {
+    let mut records_len = 0;
+    for (nth, publish) in (0..run.count).zip(publishes) {
+        let Admission::Store(admitted) = long.stream.admit(long.now, publish, true) else {
+            panic!("{publish:?} is not stored one by one");
+        };
+        let [one, other] = [run.record(nth, publish), admitted.record(publish)];
+        assert_eq!(format!("{one:?}"), format!("{other:?}"));
+        records_len += admitted.record_len;
+    }
+    assert_eq!(records_len, run.records_len);
+    assert!(run.count == 1 || run.records_len <= PLAIN_LEN_MAX);
 }
